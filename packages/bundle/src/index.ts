@@ -1,0 +1,1 @@
+export { DistillateError, type DistillateErrorInit, isDistillateError } from "./errors.ts";

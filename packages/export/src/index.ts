@@ -1,0 +1,16 @@
+export type {
+  Attr,
+  Attrs,
+  Dim,
+  DType,
+  Edge,
+  Feeds,
+  Graph,
+  Node,
+  Pass,
+  RunnableModel,
+  Runner,
+  RunnerOptions,
+  Tensor,
+  Value,
+} from "./graph.ts";

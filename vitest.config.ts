@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config";
+
+const source = ["@distillate/source"];
+const project = (name: string, include: string[], options: object = {}) => ({
+  resolve: { conditions: source },
+  ssr: { resolve: { conditions: source } },
+  test: { name, include, testTimeout: 60_000, hookTimeout: 60_000, ...options },
+});
+
+export default defineConfig({
+  test: {
+    // tfjs keeps one global engine a process: a process a file.
+    pool: "forks",
+    maxWorkers: 2,
+    projects: [
+      project("unit", ["packages/*/src/**/*.test.ts", "recipes/*.test.ts"]),
+      project("conformance", ["tests/conformance/**/*.test.ts"]),
+      project("e2e", ["tests/e2e/**/*.test.ts"], { testTimeout: 600_000 }),
+      project("packaging", ["tests/packaging/**/*.test.ts"], { testTimeout: 120_000 }),
+    ],
+  },
+});
