@@ -1,1 +1,1 @@
-export {};
+export { writeError, writeFileAtomic } from "./atomic-write.ts";

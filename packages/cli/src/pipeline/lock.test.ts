@@ -1,0 +1,45 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { acquireLock } from "./lock.ts";
+
+const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), "distillate-lock-"));
+const lockOf = (pid: number, host = hostname()): string => JSON.stringify({ pid, host, since: "2026-01-01T00:00:00Z" });
+
+test("a released lock leaves nothing behind", async () => {
+  const directory = await scratch();
+  const lock = await acquireLock(directory);
+  expect(await readdir(directory)).toEqual([".lock"]);
+  lock.release();
+  expect(await readdir(directory)).toEqual([]);
+});
+
+test("a living owner keeps others out, and its lock stays", async () => {
+  const directory = await scratch();
+  await writeFile(join(directory, ".lock"), lockOf(process.ppid));
+  await expect(acquireLock(directory)).rejects.toMatchObject({ code: "run-locked" });
+  expect(await readdir(directory)).toEqual([".lock"]);
+});
+
+test("a dead owner's lock is taken over", async () => {
+  const directory = await scratch();
+  const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+  await writeFile(join(directory, ".lock"), lockOf(dead));
+  const lock = await acquireLock(directory);
+  expect(lock.tookOverStale).toBe(true);
+  lock.release();
+});
+
+test("a lock of another host is never judged stale", async () => {
+  const directory = await scratch();
+  await writeFile(join(directory, ".lock"), lockOf(1, "elsewhere"));
+  await expect(acquireLock(directory)).rejects.toMatchObject({ code: "run-locked" });
+});
+
+test("a lock cut short by a full disk is taken over", async () => {
+  const directory = await scratch();
+  await writeFile(join(directory, ".lock"), "");
+  expect((await acquireLock(directory)).tookOverStale).toBe(true);
+});

@@ -1,0 +1,48 @@
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DistillateError } from "@distillate/bundle";
+
+/**
+ * Writes a file so that it is there whole or not at all: a temporary neighbour, flushed, then renamed over `path`.
+ *
+ * @throws DistillateError `disk-full` or `out-not-writable`.
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  const draft = `${path}.${process.pid}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(draft, "w");
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw writeError(path, error);
+  }
+}
+
+/** Turns what the file system refuses into an error that says the way out; leaves anything else as it is. */
+export function writeError(path: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new DistillateError({
+      code: "disk-full",
+      message: `no space left while writing ${path}`,
+      hint: "Free some space, or write elsewhere with --out DIR; finished stages are kept and are not done again.",
+      cause: error,
+    });
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR") {
+    return new DistillateError({
+      code: "out-not-writable",
+      message: `cannot write ${path} (${code})`,
+      hint: "Make the directory writable, or write elsewhere with --out DIR.",
+      cause: error,
+    });
+  }
+  return error;
+}
