@@ -12,6 +12,8 @@ export default defineConfig({
     // tfjs keeps one global engine a process: a process a file.
     pool: "forks",
     maxWorkers: 2,
+    reporters: process.env.CI ? ["default", "json"] : ["default"],
+    outputFile: { json: "node_modules/.cache/vitest.json" },
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts", "recipes/*.test.ts"]),
       project("conformance", ["tests/conformance/**/*.test.ts"]),
