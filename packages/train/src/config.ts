@@ -1,0 +1,206 @@
+/**
+ * The configuration of a run: every knob, its range and its default, in one schema. It is plain data, written as
+ * `config.json` beside what it produced.
+ */
+import { DistillateError } from "@distillate/bundle";
+import * as v from "valibot";
+
+const whole = (minimum: number, maximum: number): v.GenericSchema<number> =>
+  v.pipe(v.number(), v.integer(), v.minValue(minimum), v.maxValue(maximum));
+const real = (minimum: number, maximum: number): v.GenericSchema<number> =>
+  v.pipe(v.number(), v.finite(), v.minValue(minimum), v.maxValue(maximum));
+
+const Augment = v.strictObject({
+  /** Largest shift along each axis, in pixels. */
+  shift: v.optional(whole(0, 64), 0),
+  /** Mirror left and right with probability one half. */
+  flip: v.optional(v.boolean(), false),
+  /** Probability of erasing a random rectangle. */
+  erase: v.optional(real(0, 1), 0),
+});
+
+const Data = v.strictObject({
+  kind: v.picklist(["mnist", "fashion-mnist", "idx", "image-folder"]),
+  /** Where the files are; the built-in sets know their own place. */
+  dir: v.optional(v.string()),
+  /** Held out of the training part: a fraction below 1, or a count. */
+  validation: v.optional(v.union([real(0.001, 0.9), whole(1, 10_000_000)]), 0.1),
+  /** What images are made into; needed for folders only. */
+  image: v.optional(
+    v.strictObject({
+      width: whole(4, 1024),
+      height: whole(4, 1024),
+      channels: v.optional(v.picklist([1, 3]), 3),
+    }),
+  ),
+  /** Use only the first so many images of each part; for trials and tests. */
+  limit: v.optional(whole(16, 10_000_000)),
+});
+
+const Cnn = v.strictObject({
+  name: v.literal("cnn"),
+  /** Filters of each 3x3 convolution; a 2x2 max pooling follows each. */
+  filters: v.optional(v.pipe(v.array(whole(1, 1024)), v.minLength(1), v.maxLength(6)), [16, 32]),
+  /** Units of the hidden dense layer; 0 leaves it out. */
+  dense: v.optional(whole(0, 4096), 0),
+  dropout: v.optional(real(0, 0.9), 0),
+});
+
+const DsCnn = v.strictObject({
+  name: v.literal("ds-cnn"),
+  filters: v.optional(whole(4, 1024), 64),
+  blocks: v.optional(whole(1, 12), 4),
+  dropout: v.optional(real(0, 0.9), 0),
+});
+
+const ResNet8 = v.strictObject({
+  name: v.literal("resnet-8"),
+  /** Filters of the first stage; the next two have twice and four times as many. */
+  filters: v.optional(whole(4, 512), 16),
+  dropout: v.optional(real(0, 0.9), 0),
+});
+
+const Model = v.variant("name", [Cnn, DsCnn, ResNet8]);
+
+const Optimizer = v.variant("name", [
+  v.strictObject({
+    name: v.literal("adam"),
+    learningRate: v.optional(real(1e-8, 10), 1e-3),
+    beta1: v.optional(real(0, 0.9999), 0.9),
+    beta2: v.optional(real(0, 0.999999), 0.999),
+    epsilon: v.optional(real(1e-12, 1), 1e-7),
+    /** Decoupled (AdamW). */
+    weightDecay: v.optional(real(0, 1), 0),
+  }),
+  v.strictObject({
+    name: v.literal("sgd"),
+    learningRate: v.optional(real(1e-8, 10), 0.05),
+    momentum: v.optional(real(0, 0.9999), 0.9),
+    weightDecay: v.optional(real(0, 1), 0),
+  }),
+]);
+
+const Schedule = v.variant("name", [
+  v.strictObject({
+    name: v.literal("cosine"),
+    /** Part of all steps over which the rate rises from zero. */
+    warmup: v.optional(real(0, 0.9), 0.05),
+  }),
+  v.strictObject({ name: v.literal("constant"), warmup: v.optional(real(0, 0.9), 0) }),
+]);
+
+const Training = v.strictObject({
+  epochs: v.optional(whole(1, 10_000), 10),
+  batchSize: v.optional(whole(1, 65_536), 64),
+  optimizer: v.optional(Optimizer, { name: "adam" }),
+  schedule: v.optional(Schedule, { name: "cosine" }),
+  /** Clip the gradients' global norm. */
+  clipNorm: v.optional(real(1e-6, 1e6)),
+  labelSmoothing: v.optional(real(0, 0.5), 0),
+  /** Stop after so many epochs without a better validation accuracy. */
+  patience: v.optional(whole(1, 10_000)),
+  augment: v.optional(Augment, {}),
+});
+
+const Distill = v.strictObject({
+  temperature: v.optional(real(0.1, 100), 4),
+  /** Weight of the cross-entropy with the labels. */
+  ceWeight: v.optional(real(0, 1000), 0.1),
+  /** Weight of the distillation loss (which carries its T² itself). */
+  kdWeight: v.optional(real(0, 1000), 0.9),
+});
+
+const Run = v.strictObject({
+  name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "letters, digits, '.', '_' and '-', 64 at most")),
+  data: Data,
+  teacher: v.strictObject({ model: Model, training: v.optional(Training, {}) }),
+  student: v.strictObject({ model: Model, training: v.optional(Training, {}) }),
+  distill: v.optional(Distill, {}),
+  /** One baseline and one distilled student are trained per seed; the first also seeds the teacher and the split. */
+  seeds: v.optional(v.pipe(v.array(whole(0, 2 ** 31 - 1)), v.minLength(1), v.maxLength(100)), [1]),
+  export: v.optional(v.strictObject({ opset: v.optional(whole(13, 21), 17) }), {}),
+  quantize: v.optional(
+    v.strictObject({
+      /** Training images that the activation ranges are measured on. */
+      samples: v.optional(whole(1, 1_000_000), 512),
+      method: v.optional(v.picklist(["min-max"]), "min-max"),
+    }),
+    {},
+  ),
+  tolerance: v.optional(
+    v.strictObject({
+      /** Largest absolute difference of a logit between tfjs and the fp32 file. */
+      fp32: v.optional(real(0, 1), 1e-4),
+      /** Largest loss of accuracy from fp32 to int8, in points. */
+      int8Drop: v.optional(real(0, 100), 0.5),
+    }),
+    {},
+  ),
+});
+
+/** A complete configuration, all defaults filled in. */
+export type RunConfig = v.InferOutput<typeof Run>;
+/** A configuration as an author writes it: what has a default may be left out. */
+export type RunConfigInput = v.InferInput<typeof Run>;
+/** Where the samples come from. */
+export type DataConfig = RunConfig["data"];
+/** One architecture of {@link MODELS} with its knobs. */
+export type ModelConfig = RunConfig["student"]["model"];
+/** How one network is trained. */
+export type TrainingConfig = RunConfig["student"]["training"];
+/** Temperature and weights of the distillation. */
+export type DistillConfig = RunConfig["distill"];
+/** Random changes of a training image. */
+export type AugmentConfig = TrainingConfig["augment"];
+
+/** Types a configuration for its author, without checking or changing it. */
+export function defineRun(config: RunConfigInput): RunConfigInput {
+  return config;
+}
+
+/**
+ * Checks a configuration and fills in the defaults.
+ *
+ * @throws DistillateError `config-invalid`, naming the first place, what is there and what is expected.
+ */
+export function parseConfig(config: unknown): RunConfig {
+  const result = v.safeParse(Run, config);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = issue.path?.map(({ key }) => String(key)).join(".") ?? "";
+  const unknownKey = issue.type === "strict_object" && issue.expected === "never";
+  throw new DistillateError({
+    code: "config-invalid",
+    message: unknownKey
+      ? `unknown key ${path} in the configuration`
+      : `${path || "the configuration"} is ${issue.received}, expected ${expectation(issue)}`,
+    hint: unknownKey
+      ? `Remove it, or correct its spelling: ${known(path)}.`
+      : "Correct this value in the configuration.",
+  });
+}
+
+function expectation(issue: v.BaseIssue<unknown>): string {
+  if (issue.type === "min_value" || issue.type === "max_value") return `a number ${issue.expected}`;
+  if (issue.type === "regex" || issue.type === "variant") return issue.message;
+  return issue.expected ?? issue.message;
+}
+
+/** The keys that an object of the schema has beside the unknown one. */
+function known(path: string): string {
+  const parents = path.split(".").slice(0, -1);
+  let schema: unknown = Run;
+  for (const key of parents) schema = unwrap((unwrap(schema) as { entries?: Record<string, unknown> }).entries?.[key]);
+  const { entries, options } = unwrap(schema) as {
+    entries?: Record<string, unknown>;
+    options?: readonly { entries: Record<string, unknown> }[];
+  };
+  const keys = new Set(
+    [entries, ...(options?.map((option) => option.entries) ?? [])].flatMap((e) => Object.keys(e ?? {})),
+  );
+  return `${parents.join(".") || "the top level"} has ${[...keys].join(", ")}`;
+}
+
+function unwrap(schema: unknown): unknown {
+  return (schema as { wrapped?: unknown } | undefined)?.wrapped ?? schema;
+}
