@@ -1,5 +1,5 @@
-import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 
 /**
  * A generator for one purpose: the same seed and keys always give the same stream, different keys unrelated ones.

@@ -19,7 +19,10 @@ export interface Blocks {
   depthwise(name: string, options: { readonly strides?: number }): Layer;
   batchNorm(name: string): Layer;
   relu(name: string): Layer;
-  dense(name: string, options: { readonly units: number; readonly activation?: "relu"; readonly inputShape?: number[] }): Layer;
+  dense(
+    name: string,
+    options: { readonly units: number; readonly activation?: "relu"; readonly inputShape?: number[] },
+  ): Layer;
   dropout(name: string, rate: number): Layer;
 }
 

@@ -21,7 +21,9 @@ export function cnn(config: Extract<ModelConfig, { name: "cnn" }>, input: ModelI
     layers.maxPooling2d({ name: `pool${index + 1}`, poolSize: 2 }),
   ]);
   const hidden =
-    config.dense > 0 ? [dense("dense", { units: config.dense, activation: "relu" }), dropout("dropout2", config.dropout)] : [];
+    config.dense > 0
+      ? [dense("dense", { units: config.dense, activation: "relu" }), dropout("dropout2", config.dropout)]
+      : [];
   return sequential({
     layers: [
       ...stages,

@@ -7,7 +7,10 @@ import { resnet8 } from "./resnet-8.ts";
 
 /** All architectures by name. Each ends in logits: no softmax, so that a temperature can act on them. */
 export const MODELS: {
-  readonly [Name in ModelConfig["name"]]: (config: Extract<ModelConfig, { name: Name }>, input: ModelInput) => LayersModel;
+  readonly [Name in ModelConfig["name"]]: (
+    config: Extract<ModelConfig, { name: Name }>,
+    input: ModelInput,
+  ) => LayersModel;
 } = { cnn, "ds-cnn": dsCnn, "resnet-8": resnet8 };
 
 /** Builds the model of a configuration. */

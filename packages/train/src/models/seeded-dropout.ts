@@ -7,7 +7,7 @@
  * Inverted dropout (Srivastava et al. 2014, section 10): what is kept is scaled by 1 / (1 - rate) while training.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { layers, type LayersModel } from "@tensorflow/tfjs-layers";
+import { type LayersModel, layers } from "@tensorflow/tfjs-layers";
 import { randomFor } from "../random.ts";
 
 type CallOptions = { readonly training?: boolean };
