@@ -1,0 +1,232 @@
+/**
+ * The training loop: one network, from its first step or from where it was cut off, to the weights of its best epoch.
+ *
+ * Read it top to bottom in `trainModel`. Whatever is random depends on (seed, epoch, step, sample), whatever is kept is in the
+ * training state, so a resumed run ends with the same bytes as an undisturbed one (on the wasm engine, which adds in a fixed
+ * order).
+ */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { TrainingConfig } from "./config.ts";
+import { type Batch, batches } from "./data/batches.ts";
+import type { Images } from "./data/dataset.ts";
+import type { Split } from "./data/split.ts";
+import { type LossValues, trainingStep } from "./distill/step.ts";
+import { accuracyOf, predictLogits } from "./evaluate.ts";
+import type { LossTerm } from "./losses/index.ts";
+import { setDropoutStep } from "./models/seeded-dropout.ts";
+import { applyGradients, clipByGlobalNorm, type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
+import { makeOptimizer } from "./optimizers/index.ts";
+import { learningRateAt } from "./schedule.ts";
+import { readTrainingState, writeTrainingState } from "./training-state.ts";
+
+/** One finished epoch, as the report shows it. */
+export interface EpochRecord {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** Means over the epoch's samples. */
+  readonly losses: LossValues;
+  readonly validationAccuracy: number;
+  /** At the epoch's last step. */
+  readonly learningRate: number;
+}
+
+/** What the loop tells while it runs. */
+export type TrainingEvent =
+  | { readonly kind: "resumed"; readonly epoch: number; readonly step: number }
+  | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly samples: number }
+  | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
+
+/** The teacher's part in a step: its logits `[size, classes]` for a batch. */
+export type TeacherLogits = (batch: Batch, inputs: tf.Tensor) => tf.Tensor2D;
+
+/** What {@link trainModel} needs to know. */
+export interface TrainOptions {
+  /** Freshly built; it holds the best epoch's weights afterwards. */
+  readonly model: LayersModel;
+  readonly images: Images;
+  readonly split: Split;
+  readonly preprocess: PreprocessSpec;
+  readonly training: TrainingConfig;
+  readonly objective: readonly LossTerm[];
+  readonly teacher?: TeacherLogits;
+  readonly seed: number;
+  /** Where `training-state.bin` is kept while training goes on. */
+  readonly directory: string;
+  readonly onEvent?: (event: TrainingEvent) => void;
+  /** Stops at the next step's end, after saving where it stands. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds; for rates only. */
+  readonly clock?: () => number;
+}
+
+/** How a training went. */
+export interface TrainResult {
+  readonly bestEpoch: number;
+  readonly validationAccuracy: number;
+  readonly history: readonly EpochRecord[];
+  readonly stoppedEarly: boolean;
+}
+
+interface Position {
+  /** Epochs that are finished. */
+  readonly epoch: number;
+  /** Batches done in the epoch under way, and its sums so far. */
+  readonly batch: number;
+  readonly sums: LossValues;
+  readonly samples: number;
+  readonly step: number;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch: number;
+}
+
+const START: Position = { epoch: 0, batch: 0, sums: {}, samples: 0, step: 0, history: [], bestEpoch: 0 };
+const STATE_FILE = "training-state.bin";
+
+/**
+ * Trains a model and leaves it with the weights of the epoch that did best on the validation part (the first of equals).
+ *
+ * @throws DistillateError `loss-not-finite` (step, rate and last good state named), `interrupted` after an abort,
+ * `checkpoint-corrupted` when the saved state cannot be read.
+ */
+export async function trainModel(options: TrainOptions): Promise<TrainResult> {
+  const { model, images, split, preprocess, training, seed, onEvent, clock = () => performance.now() } = options;
+  const { batchSize, epochs } = training;
+  const stepsPerEpoch = Math.ceil(split.train.length / batchSize);
+  const steps = stepsPerEpoch * epochs;
+  const statePath = join(options.directory, STATE_FILE);
+  const optimizer = makeOptimizer(training.optimizer);
+
+  const saved = await readTrainingState<Position>(statePath);
+  if (saved) setWeights(model, saved.weights);
+  const state = startOptimizer(model, optimizer, saved?.slots);
+  let best: readonly Float32Array[] = saved?.best ?? [];
+  let at: Position = saved?.position ?? START;
+  if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
+
+  const save = async (): Promise<void> =>
+    writeTrainingState(statePath, { position: at, weights: getWeights(model), slots: slotValues(state), best });
+
+  try {
+    while (at.epoch < epochs && !isOutOfPatience(at, training.patience)) {
+      const epoch = at.epoch + 1;
+      const started = { time: clock(), samples: at.samples };
+      let rate = 0;
+      const view = { seed, epoch };
+      const order = { batchSize, preprocess, shuffle: view, augment: { ...training.augment, ...view }, skip: at.batch };
+      for await (const batch of batches(images, split.train, order)) {
+        rate = learningRateAt(at.step, steps, training);
+        const losses = runStep(options, state, optimizer, batch, { rate, step: at.step });
+        at = {
+          ...at,
+          step: at.step + 1,
+          batch: at.batch + 1,
+          samples: at.samples + batch.size,
+          sums: addScaled(at.sums, losses, batch.size),
+        };
+        onEvent?.({ kind: "step", step: at.step, steps, samples: batch.size });
+        // Lets messages in: an abort, or the news that the parent process is gone.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (options.signal?.aborted) {
+          await save();
+          throw interrupted(at);
+        }
+      }
+
+      const logits = predictLogits(model, images, preprocess, split.validation);
+      const validationAccuracy = accuracyOf(logits, images.classes, split.validation);
+      const losses = Object.fromEntries(Object.entries(at.sums).map(([name, sum]) => [name, sum / at.samples]));
+      const record: EpochRecord = { epoch, losses, validationAccuracy, learningRate: rate };
+      if (validationAccuracy > bestAccuracy(at)) {
+        best = getWeights(model);
+        at = { ...at, bestEpoch: epoch };
+      }
+      const seconds = (clock() - started.time) / 1000;
+      const imagesPerSecond = (at.samples - started.samples) / seconds;
+      at = { ...at, epoch, batch: 0, sums: {}, samples: 0, history: [...at.history, record] };
+      await save();
+      onEvent?.({ kind: "epoch", record, epochs, imagesPerSecond });
+      if (options.signal?.aborted && epoch < epochs) throw interrupted(at);
+    }
+  } finally {
+    state.dispose();
+  }
+
+  setWeights(model, best);
+  return {
+    bestEpoch: at.bestEpoch,
+    validationAccuracy: bestAccuracy(at),
+    history: at.history,
+    stoppedEarly: at.epoch < epochs,
+  };
+}
+
+/** Removes the state that {@link trainModel} leaves behind for a resume, once its result is safe. */
+export async function removeTrainingState(directory: string): Promise<void> {
+  await rm(join(directory, STATE_FILE), { force: true });
+}
+
+function runStep(
+  { model, objective, teacher, training, preprocess }: TrainOptions,
+  state: OptimizerState,
+  optimizer: ReturnType<typeof makeOptimizer>,
+  batch: Batch,
+  { rate, step }: { readonly rate: number; readonly step: number },
+): LossValues {
+  const { height, width, channels } = preprocess;
+  setDropoutStep(model, step);
+  const [inputs, labels] = [
+    tf.tensor(batch.inputs, [batch.size, height, width, channels]),
+    tf.tensor1d(batch.classes, "int32"),
+  ];
+  const logits = teacher?.(batch, inputs);
+  const targets = logits ? { labels, teacher: logits } : { labels };
+  const { losses, gradients } = trainingStep(model, objective, inputs, targets);
+  tf.dispose(logits ? [inputs, labels, logits] : [inputs, labels]);
+  if (!Number.isFinite(losses.total)) {
+    tf.dispose([...gradients.values()]);
+    throw new DistillateError({
+      code: "loss-not-finite",
+      message: `the loss is ${losses.total} at step ${step + 1} (learning rate ${rate.toPrecision(3)}); the last epoch's state is kept`,
+      hint: "Lower optimizer.learningRate, lengthen schedule.warmup or set clipNorm, then run again.",
+    });
+  }
+  const limited = training.clipNorm === undefined ? gradients : clipByGlobalNorm(gradients, training.clipNorm);
+  applyGradients(model, optimizer, state, limited, { rate, step: step + 1 });
+  return losses;
+}
+
+function bestAccuracy({ history, bestEpoch }: Position): number {
+  return bestEpoch === 0 ? -1 : history[bestEpoch - 1]!.validationAccuracy;
+}
+
+function isOutOfPatience({ epoch, bestEpoch }: Position, patience: number | undefined): boolean {
+  return patience !== undefined && epoch - bestEpoch >= patience;
+}
+
+function addScaled(sums: LossValues, losses: LossValues, scale: number): LossValues {
+  return Object.fromEntries(Object.entries(losses).map(([name, loss]) => [name, (sums[name] ?? 0) + loss * scale]));
+}
+
+function getWeights(model: LayersModel): readonly Float32Array[] {
+  return model.getWeights().map((weight) => weight.dataSync<"float32">().slice());
+}
+
+function setWeights(model: LayersModel, values: readonly Float32Array[]): void {
+  tf.tidy(() => model.setWeights(model.getWeights().map((weight, index) => tf.tensor(values[index]!, weight.shape))));
+}
+
+function slotValues(state: OptimizerState): readonly Float32Array[] {
+  return state.slots.flat().map((slot) => slot.dataSync<"float32">().slice());
+}
+
+function interrupted(at: Position): DistillateError {
+  return new DistillateError({
+    code: "interrupted",
+    message: `stopped at step ${at.step}, in epoch ${at.epoch + 1}; where it stands is saved`,
+    hint: "Run the same command again to go on.",
+  });
+}
