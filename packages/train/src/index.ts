@@ -1,5 +1,16 @@
 export { writeError, writeFileAtomic } from "./atomic-write.ts";
 export {
+  CHECKPOINT_FILES,
+  type Checkpoint,
+  type CheckpointInfo,
+  type LayersModelArtifacts,
+  loadModel,
+  type Role,
+  readCheckpoint,
+  readLayersModel,
+  writeCheckpoint,
+} from "./checkpoint.ts";
+export {
   type AugmentConfig,
   type DataConfig,
   type DistillConfig,
@@ -10,3 +21,30 @@ export {
   type RunConfigInput,
   type TrainingConfig,
 } from "./config.ts";
+export { isAugmenting } from "./data/augment.ts";
+export { type Batch, type BatchOptions, batches } from "./data/batches.ts";
+export type { DataEvent, DataNote, Dataset, Images, LoadOptions } from "./data/dataset.ts";
+export { loadIdxDirectory } from "./data/idx-directory.ts";
+export { loadMnist } from "./data/mnist.ts";
+export { type Split, splitTrainValidation } from "./data/split.ts";
+export { objectiveOf } from "./distill/step.ts";
+export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
+export {
+  accuracyOf,
+  compareToTeacher,
+  type Fidelity,
+  type Logits,
+  type Metrics,
+  measure,
+  predictLogits,
+} from "./evaluate.ts";
+export {
+  type EpochRecord,
+  removeTrainingState,
+  type TeacherLogits,
+  type TrainingEvent,
+  type TrainOptions,
+  type TrainResult,
+  trainModel,
+} from "./loop.ts";
+export { buildModel } from "./models/index.ts";

@@ -8,6 +8,8 @@ import { dirname, join } from "node:path";
 import { DistillateError } from "@distillate/bundle";
 import * as wasm from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+// Registers tfjs' own gradients, which ours complete.
+import "@tensorflow/tfjs-layers";
 import { installWasmGradients } from "./wasm-gradients/index.ts";
 
 const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
@@ -25,7 +27,7 @@ export async function loadWasm(): Promise<string> {
     throw new DistillateError({
       code: "engine-missing",
       message: "the wasm engine did not start: this Node has no WebAssembly with SIMD",
-      hint: "Use Node 20.19 or newer on a CPU with SSE4.1 or NEON, or run `distillate engine install tensorflow`.",
+      hint: "Use Node 20.19 or newer on a CPU with SSE4.1 or NEON, or another engine.",
     });
   }
   await tf.ready();

@@ -20,10 +20,10 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, smoothing
   const target = smoothing === 0 ? onehot : tf.add(tf.mul(onehot, 1 - smoothing), smoothing / classes);
   const loss = tf.customGrad((z, save) => {
     const logProbabilities = tf.logSoftmax(z as tf.Tensor2D);
-    (save as tf.GradSaveFunc)([logProbabilities]);
+    (save as tf.GradSaveFunc)([logProbabilities, target]);
     const value = tf.neg(tf.mean(tf.sum(tf.mul(target, logProbabilities), -1))) as tf.Scalar;
     const gradFunc = (dy: tf.Scalar, saved: tf.Tensor[]): tf.Tensor =>
-      tf.mul(tf.sub(tf.exp(saved[0]!), target), tf.div(dy, logits.shape[0]));
+      tf.mul(tf.sub(tf.exp(saved[0]!), saved[1]!), tf.div(dy, logits.shape[0]));
     return { value, gradFunc };
   });
   return loss(logits) as tf.Scalar;

@@ -15,11 +15,11 @@ export function distillation(student: tf.Tensor2D, teacher: tf.Tensor2D, tempera
   const target = tf.exp(logTarget);
   const loss = tf.customGrad((z, save) => {
     const logProbabilities = tf.logSoftmax(tf.div(z as tf.Tensor2D, temperature) as tf.Tensor2D);
-    (save as tf.GradSaveFunc)([logProbabilities]);
+    (save as tf.GradSaveFunc)([logProbabilities, target]);
     const divergence = tf.sum(tf.mul(target, tf.sub(logTarget, logProbabilities)), -1);
     const value = tf.mul(tf.mean(divergence), temperature ** 2) as tf.Scalar;
     const gradFunc = (dy: tf.Scalar, saved: tf.Tensor[]): tf.Tensor =>
-      tf.mul(tf.sub(tf.exp(saved[0]!), target), tf.mul(dy, temperature / student.shape[0]));
+      tf.mul(tf.sub(tf.exp(saved[0]!), saved[1]!), tf.mul(dy, temperature / student.shape[0]));
     return { value, gradFunc };
   });
   return loss(student) as tf.Scalar;

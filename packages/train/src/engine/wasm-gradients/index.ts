@@ -1,1 +1,32 @@
-export function installWasmGradients(): void {}
+/** What the stock wasm backend lacks for training, or has only slowly. One kernel a file. */
+import { batchMatMul } from "./batch-mat-mul.ts";
+import { registerBatchNormGradient } from "./batch-norm.ts";
+import { conv2dFilter } from "./conv2d-filter.ts";
+import { conv2dInput } from "./conv2d-input.ts";
+import { depthwiseFilter } from "./depthwise-filter.ts";
+import { depthwiseInput } from "./depthwise-input.ts";
+import { installKernel } from "./kernel.ts";
+import { maxPool } from "./max-pool.ts";
+import { reduceLeading } from "./reduce-leading.ts";
+import { segmentSum } from "./segment-sum.ts";
+
+let installed = false;
+
+/** Registers all kernels with the wasm backend, once a process. */
+export function installWasmGradients(): void {
+  if (installed) return;
+  installed = true;
+  const kernels = [
+    conv2dFilter,
+    conv2dInput,
+    depthwiseFilter,
+    depthwiseInput,
+    maxPool,
+    segmentSum,
+    batchMatMul(),
+    reduceLeading("Sum"),
+    reduceLeading("Mean"),
+  ];
+  for (const kernel of kernels) installKernel(kernel);
+  registerBatchNormGradient();
+}

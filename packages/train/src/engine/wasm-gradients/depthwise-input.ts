@@ -1,0 +1,24 @@
+/**
+ * Gradient of a depthwise convolution with respect to its input: a depthwise convolution of dY (spread by the stride) with
+ * the filter turned by 180 degrees. With a depth multiplier m, the m outputs of a channel add up.
+ */
+import { depthwiseConv2d, reshape, reverse, sum, type Tensor4D, tidy } from "@tensorflow/tfjs-core";
+import { type ConvolutionAttributes, convolutionGeometry, gradientFrame } from "./geometry.ts";
+import type { GradientKernel } from "./kernel.ts";
+
+export const depthwiseInput: GradientKernel = {
+  name: "DepthwiseConv2dNativeBackpropInput",
+  run({ inputs, attrs }: { inputs: unknown; attrs: unknown }) {
+    const { dy, filter } = inputs as { readonly dy: Tensor4D; readonly filter: Tensor4D };
+    const { inputShape, ...rest } = attrs as ConvolutionAttributes & { readonly inputShape: number[] };
+    return tidy(() => {
+      const info = convolutionGeometry(inputShape, filter.shape, rest, true);
+      const [kh, kw, channels, multiplier] = filter.shape;
+      const turned = reshape(reverse(filter, [0, 1]), [kh, kw, channels * multiplier, 1]) as Tensor4D;
+      const dilation: [number, number] = [info.dilationHeight, info.dilationWidth];
+      const gradient = depthwiseConv2d(gradientFrame(dy, info), turned, 1, "valid", "NHWC", dilation);
+      if (multiplier === 1) return gradient;
+      return sum(reshape(gradient, [...inputShape.slice(0, 3), channels, multiplier]), -1);
+    });
+  },
+};

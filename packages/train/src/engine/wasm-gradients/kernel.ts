@@ -1,0 +1,41 @@
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import { getKernel, type KernelFunc, registerKernel, type TensorInfo, unregisterKernel } from "@tensorflow/tfjs-core";
+
+/** What a kernel of ours is called with. */
+export interface KernelCall<Attributes> {
+  readonly inputs: { readonly [name: string]: TensorInfo };
+  readonly attrs: Attributes;
+  readonly backend: BackendWasm;
+}
+
+/** A kernel for the wasm backend; runs instead of the stock one where there is one. */
+export interface GradientKernel {
+  readonly name: string;
+  // biome-ignore lint/suspicious/noExplicitAny: each kernel knows its own attributes; tfjs types them all as unknown
+  run(call: KernelCall<any>): TensorInfo;
+}
+
+/** Registers a kernel, replacing the stock one. */
+export function installKernel({ name, run }: GradientKernel): void {
+  if (getKernel(name, "wasm")) unregisterKernel(name, "wasm");
+  registerKernel({ kernelName: name, backendName: "wasm", kernelFunc: run as unknown as KernelFunc });
+}
+
+/**
+ * Makes the output first and only then the views: an allocation may grow the heap, which detaches views taken before it.
+ */
+export function heapViews<Name extends string>(
+  backend: BackendWasm,
+  shape: readonly number[],
+  inputs: { readonly [key in Name]: TensorInfo },
+): {
+  readonly output: TensorInfo;
+  readonly out: Float32Array;
+  readonly views: { readonly [key in Name]: Float32Array };
+} {
+  const output = backend.makeOutput([...shape], "float32");
+  const views = Object.fromEntries(
+    Object.entries<TensorInfo>(inputs).map(([name, info]) => [name, backend.typedArrayFromHeap(info) as Float32Array]),
+  ) as { [key in Name]: Float32Array };
+  return { output, out: backend.typedArrayFromHeap(output) as Float32Array, views };
+}

@@ -1,0 +1,35 @@
+/**
+ * Sum and Mean over all axes but the last, `[rows, C] -> [C]`: the gradients of biases and batch norm.
+ *
+ * The stock kernel transposes first, so that the reduced axes lie innermost. Here rows are added as they lie.
+ */
+import { getKernel, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+
+type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean };
+
+/** Makes the kernel, keeping the stock one for every other reduction. */
+export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
+  const stock = getKernel(name, "wasm").kernelFunc;
+  return {
+    name,
+    run(call: KernelCall<Attributes>): TensorInfo {
+      const { x: input } = call.inputs as { x: TensorInfo };
+      const rank = input.shape.length;
+      const axes = util.parseAxisParam(call.attrs.axis, input.shape);
+      const leading = rank >= 2 && axes.length === rank - 1 && axes.every((axis) => axis < rank - 1);
+      if (!leading || input.dtype !== "float32") {
+        return (stock as unknown as (call: unknown) => TensorInfo)(call) as ReturnType<KernelFunc> & TensorInfo;
+      }
+      const channels = input.shape[rank - 1]!;
+      const shape = call.attrs.keepDims ? [...new Array<number>(rank - 1).fill(1), channels] : [channels];
+      const { output, out, views } = heapViews(call.backend, shape, { x: input });
+      const { x } = views;
+      const sums = new Float64Array(channels);
+      for (let at = 0; at < x.length; ) for (let c = 0; c < channels; c++, at++) sums[c]! += x[at]!;
+      const divisor = name === "Mean" ? x.length / channels : 1;
+      for (let c = 0; c < channels; c++) out[c] = sums[c]! / divisor;
+      return output;
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadWasm } from "../wasm.ts";
+
+beforeAll(async () => {
+  await loadWasm();
+});
+
+const noise = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, "float32", seed);
+
+/** Largest difference of each result between the wasm and the cpu backend, relative to that result's largest value. */
+async function worstDifference(compute: () => tf.Tensor[]): Promise<number> {
+  const results: Float32Array[][] = [];
+  for (const backend of ["cpu", "wasm"]) {
+    await tf.setBackend(backend);
+    results.push(tf.tidy(() => compute().map((tensor) => tensor.dataSync<"float32">().slice())));
+  }
+  const [expected, found] = results as [Float32Array[], Float32Array[]];
+  return Math.max(
+    ...expected.map((values, i) => {
+      const size = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+      return values.reduce((most, value, k) => Math.max(most, Math.abs(value - found[i]![k]!) / size), 0);
+    }),
+  );
+}
+
+const square = (tensor: tf.Tensor): tf.Scalar => tf.sum(tf.square(tensor));
+type Four = tf.Tensor4D;
+
+describe.each([1, 2, 3, 5])("kernel %i", (kernel) => {
+  describe.each(["same", "valid", 1] as const)("padding %s", (padding) => {
+    test.each([1, 2])(
+      "stride %i: convolution, depthwise (multiplier 1 and 2) and max pooling, odd and even sizes",
+      async (stride) => {
+        for (const size of [7, 8]) {
+          const worst = await worstDifference(() => {
+            const x = noise([3, size, size + 1, 4], 1) as Four;
+            const rounding = padding === 1 ? ("floor" as const) : undefined;
+            const conv = tf.grads((a, f) =>
+              square(tf.conv2d(a as Four, f as Four, stride, padding, "NHWC", 1, rounding)),
+            );
+            const depthwise = tf.grads((a, f) =>
+              square(tf.depthwiseConv2d(a as Four, f as Four, stride, padding, "NHWC", 1, rounding)),
+            );
+            const pool = tf.grad((a) => square(tf.maxPool(a as Four, Math.max(2, kernel), stride, padding, rounding)));
+            return [
+              ...conv([x, noise([kernel, kernel, 4, 5], 2)]),
+              ...depthwise([x, noise([kernel, kernel, 4, 1], 3)]),
+              ...depthwise([x, noise([kernel, kernel, 4, 2], 4)]),
+              pool(x),
+            ];
+          });
+          expect(worst).toBeLessThanOrEqual(1e-5);
+        }
+      },
+    );
+  });
+});
+
+test.each([2, 3])("dilation %i equals a filter with zeros between its taps", async (dilation) => {
+  // tfjs' own gradient refuses dilation before it asks for a kernel, so the kernels are called by name.
+  await tf.setBackend("wasm");
+  tf.tidy(() => {
+    const x = noise([2, 11, 10, 3], 1) as Four;
+    const f = noise([3, 3, 3, 1], 2) as Four;
+    const size = 2 * dilation + 1;
+    const taps = Array.from(
+      { length: size * size },
+      (_, i) => (i % size) % dilation === 0 && Math.floor(i / size) % dilation === 0,
+    );
+    let next = 0;
+    const sparse = tf.concat(
+      taps.map((tap) => (tap ? tf.slice(tf.reshape(f, [9, 3]), [next++, 0], [1, 3]) : tf.zeros([1, 3]))),
+    );
+    const dy = noise([2, 11, 10, 3], 3);
+    const run = (name: string, inputs: object, attrs: object): tf.Tensor =>
+      tf.engine().runKernel(name, inputs as tf.NamedTensorMap, attrs as never);
+    const [filterName, inputName] = [
+      "DepthwiseConv2dNativeBackpropFilter",
+      "DepthwiseConv2dNativeBackpropInput",
+    ] as const;
+    const dense = { strides: 1, pad: "same", dilations: 1 };
+    const dilated = { ...dense, dilations: [dilation, dilation] };
+
+    const wide = run(filterName, { x, dy }, { ...dense, filterShape: [size, size, 3, 1] }).dataSync();
+    const kept = taps.flatMap((tap, i) => (tap ? [...wide.slice(i * 3, i * 3 + 3)] : []));
+    const found = run(filterName, { x, dy }, { ...dilated, filterShape: f.shape }).dataSync();
+    for (const [i, value] of kept.entries()) expect(found[i]).toBeCloseTo(value, 4);
+
+    const expected = run(
+      inputName,
+      { dy, filter: tf.reshape(sparse, [size, size, 3, 1]) },
+      { ...dense, inputShape: x.shape },
+    ).dataSync();
+    const input = run(inputName, { dy, filter: f }, { ...dilated, inputShape: x.shape }).dataSync();
+    for (const [i, value] of expected.entries()) expect(input[i]).toBeCloseTo(value, 4);
+  });
+});
+
+test("dense layers, embeddings, batch norm, sums and means", async () => {
+  const worst = await worstDifference(() => {
+    const products = [false, true].flatMap((ta) =>
+      [false, true].map((tb) =>
+        tf.grads((a, b) => square(tf.matMul(a, b, ta, tb)))([noise([6, 6], 1), noise([6, 6], 2)]),
+      ),
+    );
+    const table = tf.grad((t) => square(tf.gather(t, tf.tensor1d([0, 2, 2, 4], "int32"))))(noise([5, 3], 3));
+    const norm = tf.grads((x, mean, variance, offset, scale) =>
+      square(
+        tf.batchNorm(
+          x as Four,
+          mean as tf.Tensor1D,
+          variance as tf.Tensor1D,
+          offset as tf.Tensor1D,
+          scale as tf.Tensor1D,
+        ),
+      ),
+    )([noise([2, 3, 3, 4], 4), noise([4], 5), tf.abs(noise([4], 6)), noise([4], 7), noise([4], 8)]);
+    const x = noise([4, 5, 6, 7], 9);
+    const sums = [[0, 1, 2], [0], [1, 2], [3]].flatMap((axis) => [
+      tf.sum(x, axis),
+      tf.mean(x, axis),
+      tf.mean(x, axis, true),
+    ]);
+    return [...products.flat(), table, ...norm, ...sums];
+  });
+  expect(worst).toBeLessThanOrEqual(1e-5);
+});
+
+test("finite differences agree with the convolution's gradients", async () => {
+  await tf.setBackend("wasm");
+  tf.tidy(() => {
+    const x = noise([1, 5, 6, 2], 1) as Four;
+    const f = noise([3, 3, 2, 3], 2) as Four;
+    const value = (filter: Four): number => tf.sum(tf.sin(tf.conv2d(x, filter, 2, "same"))).dataSync()[0]!;
+    const gradient = tf
+      .grad((filter) => tf.sum(tf.sin(tf.conv2d(x, filter as Four, 2, "same"))))(f)
+      .dataSync();
+    for (const place of [0, 17, 31, 53]) {
+      const step = 1e-2;
+      const moved = (by: number): Four => {
+        const values = f.dataSync().slice();
+        values[place]! += by;
+        return tf.tensor4d(values, f.shape);
+      };
+      const slope = (value(moved(step)) - value(moved(-step))) / (2 * step);
+      expect(slope).toBeCloseTo(gradient[place]!, 2);
+    }
+  });
+});

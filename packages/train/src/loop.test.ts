@@ -1,0 +1,203 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test } from "vitest";
+import { type CheckpointInfo, loadModel, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { type ModelConfig, parseConfig } from "./config.ts";
+import type { Images } from "./data/dataset.ts";
+import { splitTrainValidation } from "./data/split.ts";
+import { objectiveOf } from "./distill/step.ts";
+import { selectEngine } from "./engine/select.ts";
+import { predictLogits } from "./evaluate.ts";
+import { type TrainOptions, trainModel } from "./loop.ts";
+import { buildModel } from "./models/index.ts";
+import { nextUnit, randomFor } from "./random.ts";
+
+beforeAll(async () => {
+  await selectEngine({ engine: "wasm" });
+});
+
+/** Bright squares in one of three places: easy, but not at once. */
+const images: Images = (() => {
+  const count = 240;
+  const pixels = new Uint8Array(count * 144);
+  const classes = new Uint16Array(count);
+  for (let i = 0; i < count; i++) {
+    const random = randomFor(5, i);
+    classes[i] = i % 3;
+    for (let p = 0; p < 144; p++) {
+      const inside = Math.floor(p / 12 / 4) === i % 3 && p % 12 > 2 && p % 12 < 9;
+      pixels[i * 144 + p] = Math.floor(nextUnit(random) * 120) + (inside ? 80 : 0);
+    }
+  }
+  return { count, shape: [12, 12, 1], pixels, classes };
+})();
+const preprocess: PreprocessSpec = {
+  kind: "image",
+  width: 12,
+  height: 12,
+  channels: 1,
+  fit: "stretch",
+  scale: 1 / 255,
+  mean: [0.3],
+  std: [0.3],
+  layout: "nhwc",
+};
+const split = splitTrainValidation(images.classes, 40, 1);
+const config = parseConfig({
+  name: "t",
+  data: { kind: "mnist" },
+  teacher: { model: { name: "cnn" } },
+  student: {
+    model: { name: "cnn", filters: [4], dense: 8, dropout: 0.3 },
+    training: {
+      epochs: 4,
+      batchSize: 32,
+      augment: { shift: 1, erase: 0.2 },
+      clipNorm: 1,
+      optimizer: { name: "adam", learningRate: 0.01 },
+    },
+  },
+});
+
+async function options(
+  over: Partial<TrainOptions> = {},
+  model: ModelConfig = config.student.model,
+): Promise<TrainOptions> {
+  return {
+    model: buildModel(model, { shape: [12, 12, 1], classes: 3, seed: 3 }),
+    images,
+    split,
+    preprocess,
+    training: config.student.training,
+    objective: objectiveOf(config.student.training),
+    seed: 3,
+    directory: await mkdtemp(join(tmpdir(), "distillate-loop-")),
+    ...over,
+  };
+}
+
+const hashOf = (model: TrainOptions["model"]): string => {
+  const hash = createHash("sha256");
+  for (const weight of model.getWeights()) hash.update(new Uint8Array(weight.dataSync().slice().buffer));
+  return hash.digest("hex");
+};
+
+test("learns, repeats itself bit by bit, and leaks no tensor", async () => {
+  const first = await options();
+  const result = await trainModel(first);
+  expect(result.validationAccuracy).toBeGreaterThan(0.9);
+  expect(result.history).toHaveLength(4);
+  const second = await options();
+  const before = tf.memory().numTensors;
+  await trainModel(second);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(hashOf(second.model)).toBe(hashOf(first.model));
+});
+
+test.each([1, 7, 11, 18])("stopped after step %i and resumed, it ends with the same bytes", async (stopAt) => {
+  const whole = await options();
+  await trainModel(whole);
+  const abort = new AbortController();
+  const cut = await options({
+    signal: abort.signal,
+    onEvent: (event) => {
+      if (event.kind === "step" && event.step === stopAt) abort.abort();
+    },
+  });
+  await expect(trainModel(cut)).rejects.toMatchObject({ code: "interrupted" });
+  const resumed = await options({ directory: cut.directory });
+  const result = await trainModel(resumed);
+  expect(result.history).toHaveLength(4);
+  expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
+});
+
+test("batch normalisation's moving averages survive a resume too", async () => {
+  const dsCnn = { name: "ds-cnn", filters: 4, blocks: 1, dropout: 0 } as const;
+  const whole = await options({}, dsCnn);
+  await trainModel(whole);
+  const abort = new AbortController();
+  const cut = await options(
+    { signal: abort.signal, onEvent: (event) => event.kind === "epoch" && abort.abort() },
+    dsCnn,
+  );
+  await expect(trainModel(cut)).rejects.toMatchObject({ code: "interrupted" });
+  const resumed = await options({ directory: cut.directory }, dsCnn);
+  await trainModel(resumed);
+  expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
+});
+
+test("a loss that is no number stops with step and rate; the state before stays", async () => {
+  const training = {
+    ...config.student.training,
+    clipNorm: undefined,
+    optimizer: { ...config.student.training.optimizer, learningRate: 1e38 },
+  };
+  const wild = await options({ training: training as unknown as TrainOptions["training"] });
+  await expect(trainModel(wild)).rejects.toMatchObject({
+    code: "loss-not-finite",
+    message: expect.stringMatching(/at step \d+ \(learning rate \d/),
+  });
+});
+
+test("a corrupted state is named, with the way out", async () => {
+  const abort = new AbortController();
+  const cut = await options({ signal: abort.signal, onEvent: () => abort.abort() });
+  await expect(trainModel(cut)).rejects.toMatchObject({ code: "interrupted" });
+  const path = join(cut.directory, "training-state.bin");
+  const bytes = await readFile(path);
+  for (const damage of [
+    bytes.subarray(0, 5),
+    bytes.subarray(0, -1),
+    Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.at(-1)! ^ 1)]),
+  ]) {
+    await writeFile(path, damage);
+    await expect(trainModel(await options({ directory: cut.directory }))).rejects.toMatchObject({
+      code: "checkpoint-corrupted",
+      hint: expect.stringContaining(path),
+    });
+  }
+});
+
+test("patience ends a training that gets no better", async () => {
+  const training = { ...config.student.training, epochs: 50, patience: 2 };
+  const result = await trainModel(await options({ training }));
+  expect(result.stoppedEarly).toBe(true);
+  expect(result.history.length).toBe(result.bestEpoch + 2);
+});
+
+test("a checkpoint survives the trip to disk; a changed byte is named", async () => {
+  const trained = await options({}, { name: "resnet-8", filters: 4, dropout: 0.1 });
+  const info = {
+    role: "student" as const,
+    seed: 3,
+    labels: ["a", "b", "c"],
+    preprocess,
+    inputShape: images.shape,
+    parameters: trained.model.countParams(),
+    epoch: 1,
+    validationAccuracy: 0.5,
+    history: [],
+    config: {},
+    dataHash: "x",
+    engine: "wasm",
+  } satisfies CheckpointInfo;
+  await writeCheckpoint(trained.directory, trained.model, info);
+  const read = await readCheckpoint(trained.directory);
+  expect(read.info).toEqual(info);
+  const loaded = await loadModel(read.artifacts);
+  expect(predictLogits(loaded, images, preprocess).values).toEqual(
+    predictLogits(trained.model, images, preprocess).values,
+  );
+  const path = join(trained.directory, "weights.bin");
+  const bytes = await readFile(path);
+  bytes[100]! ^= 1;
+  await writeFile(path, bytes);
+  await expect(readCheckpoint(trained.directory)).rejects.toMatchObject({
+    code: "checkpoint-corrupted",
+    message: expect.stringContaining(path),
+  });
+});
