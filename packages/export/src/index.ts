@@ -1,3 +1,4 @@
+export { type Exported, type ExportOptions, type ExportReport, exportModel } from "./export.ts";
 export type {
   Attr,
   Attrs,
@@ -14,3 +15,6 @@ export type {
   Tensor,
   Value,
 } from "./graph.ts";
+export type { LayersModelArtifacts } from "./lower/layers-model.ts";
+export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
+export { OPS, type OpSpec, verify } from "./spec.ts";

@@ -1,0 +1,25 @@
+import type { Graph, Pass } from "../graph.ts";
+import { foldBatchNorm } from "./fold-batch-norm.ts";
+
+/** What one pass did. */
+export interface PassRecord {
+  readonly name: string;
+  readonly nodesBefore: number;
+  readonly nodesAfter: number;
+  readonly changed: boolean;
+}
+
+/** The passes, in order; lowering leaves little to clean, since it never emits what would have to be removed. */
+export const PASSES: readonly (readonly [name: string, pass: Pass])[] = [["fold-batch-norm", foldBatchNorm]];
+
+/** Runs all passes and says what each did. */
+export function runPasses(graph: Graph): { readonly graph: Graph; readonly passes: readonly PassRecord[] } {
+  const passes: PassRecord[] = [];
+  let current = graph;
+  for (const [name, pass] of PASSES) {
+    const next = pass(current);
+    passes.push({ name, nodesBefore: current.nodes.length, nodesAfter: next.nodes.length, changed: next !== current });
+    current = next;
+  }
+  return { graph: current, passes };
+}

@@ -1,0 +1,36 @@
+import type { Tensor } from "./graph.ts";
+
+/** A float32 constant of these values. */
+export function floatTensor(values: Float32Array, shape: readonly number[]): Tensor {
+  return { dtype: "float32", shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+}
+
+/** The values of a float32 constant; copied when its bytes are not aligned. */
+export function floatsOf(tensor: Tensor): Float32Array {
+  if (tensor.dtype !== "float32") throw new Error(`expected float32, found ${tensor.dtype}`);
+  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : tensor.bytes.slice();
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/**
+ * Reorders the axes of row-major values: axis `k` of the result is axis `order[k]` of the source.
+ */
+export function permute(values: Float32Array, shape: readonly number[], order: readonly number[]): Float32Array {
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+  const sizes = order.map((axis) => shape[axis]!);
+  const steps = order.map((axis) => strides[axis]!);
+  const result = new Float32Array(values.length);
+  const index = new Array<number>(sizes.length).fill(0);
+  let from = 0;
+  for (let to = 0; to < result.length; to++) {
+    result[to] = values[from]!;
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      index[axis]!++;
+      from += steps[axis]!;
+      if (index[axis]! < sizes[axis]!) break;
+      from -= steps[axis]! * sizes[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
