@@ -31,7 +31,11 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function root(): Promise<CommandDef> {
   return defineCommand({
-    meta: { name: "distillate", version: TOOL_VERSION, description: "From a labelled data set to a verified small model." },
+    meta: {
+      name: "distillate",
+      version: TOOL_VERSION,
+      description: "From a labelled data set to a verified small model.",
+    },
     subCommands: COMMANDS as Record<string, () => Promise<CommandDef>>,
   });
 }

@@ -7,10 +7,14 @@ const definitions = {
   json: { type: "boolean" },
 } as const;
 
-test.each([[["mnist"]], [["--out", "x", "--json"]], [["-o", "x"]], [["--out=x"]], [["--no-json"]], [["--", "--anything"]]])(
-  "%j is fine",
-  (argv) => expect(() => checkFlags(argv, definitions)).not.toThrow(),
-);
+test.each([
+  [["mnist"]],
+  [["--out", "x", "--json"]],
+  [["-o", "x"]],
+  [["--out=x"]],
+  [["--no-json"]],
+  [["--", "--anything"]],
+])("%j is fine", (argv) => expect(() => checkFlags(argv, definitions)).not.toThrow());
 
 test.each([
   [["--outt", "x"], /unknown flag --outt.*--out, --json/],

