@@ -17,4 +17,5 @@ export type {
 } from "./graph.ts";
 export type { LayersModelArtifacts } from "./lower/layers-model.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
+export { type Decision, type Quantized, quantizeStatic } from "./quantize/quantize.ts";
 export { OPS, type OpSpec, verify } from "./spec.ts";
