@@ -3,10 +3,11 @@
  *
  *   dF[i, j, c, m] = sum over n, y, x of  X[n, s y + d i - p, s x + d j - p, c] dY[n, y, x, c M + m]
  *
- * A plain loop over the heap, channels innermost: there is nothing to reuse between channels, so composing it of other
- * kernels only moves memory about. Sums run in a fixed order.
+ * Every tap sums, along each row of the image, the products of two rows of pixels as they lie on the heap: there is nothing to
+ * reuse between channels, so composing it of other kernels only moves memory about. Sums run in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { columnSumsOf } from "../simd/column-sums.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
@@ -19,6 +20,7 @@ export const depthwiseFilter: GradientKernel = {
     const info = convolutionGeometry(input.shape, attrs.filterShape, attrs, true);
     const { output, out, views } = heapViews(backend, attrs.filterShape, { x: input, dy: gradient });
     const { x, dy } = views;
+    const loops = columnSumsOf(backend);
     const [batch, height, width, channels] = input.shape as [number, number, number, number];
     const [kernelHeight, kernelWidth, , multiplier] = attrs.filterShape as [number, number, number, number];
     const { outHeight, outWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
@@ -31,18 +33,29 @@ export const depthwiseFilter: GradientKernel = {
         for (let i = 0; i < kernelHeight; i++) {
           const y = oy * strideHeight - top + i * dilationHeight;
           if (y < 0 || y >= height) continue;
-          for (let ox = 0; ox < outWidth; ox++) {
-            const from = ((n * outHeight + oy) * outWidth + ox) * outputs;
-            for (let j = 0; j < kernelWidth; j++) {
-              const at = ox * strideWidth - left + j * dilationWidth;
-              if (at < 0 || at >= width) continue;
-              const pixel = ((n * height + y) * width + at) * channels;
-              const tap = (i * kernelWidth + j) * outputs;
-              if (multiplier === 1) {
-                for (let c = 0; c < channels; c++) out[tap + c]! += x[pixel + c]! * dy[from + c]!;
-              } else {
-                for (let o = 0; o < outputs; o++) out[tap + o]! += x[pixel + ((o / multiplier) | 0)]! * dy[from + o]!;
-              }
+          const rowOfX = x.byteOffset + (n * height + y) * width * channels * 4;
+          const rowOfDy = dy.byteOffset + (n * outHeight + oy) * outWidth * outputs * 4;
+          for (let j = 0; j < kernelWidth; j++) {
+            const shift = j * dilationWidth - left;
+            const first = Math.max(0, Math.ceil(-shift / strideWidth));
+            const end = Math.min(outWidth, Math.floor((width - 1 - shift) / strideWidth) + 1);
+            const tap = (i * kernelWidth + j) * outputs;
+            if (multiplier === 1 && end > first) {
+              loops.dotColumns(
+                rowOfX + (first * strideWidth + shift) * channels * 4,
+                strideWidth * channels * 4,
+                rowOfDy + first * outputs * 4,
+                outputs * 4,
+                out.byteOffset + tap * 4,
+                end - first,
+                channels,
+              );
+              continue;
+            }
+            for (let ox = first; ox < end; ox++) {
+              const pixel = ((n * height + y) * width + ox * strideWidth + shift) * channels;
+              const from = ((n * outHeight + oy) * outWidth + ox) * outputs;
+              for (let o = 0; o < outputs; o++) out[tap + o]! += x[pixel + ((o / multiplier) | 0)]! * dy[from + o]!;
             }
           }
         }

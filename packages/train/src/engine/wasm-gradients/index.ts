@@ -5,6 +5,7 @@ import { conv2dFilter } from "./conv2d-filter.ts";
 import { conv2dInput } from "./conv2d-input.ts";
 import { depthwiseFilter } from "./depthwise-filter.ts";
 import { depthwiseInput } from "./depthwise-input.ts";
+import { identity } from "./identity.ts";
 import { installKernel } from "./kernel.ts";
 import { maxPool } from "./max-pool.ts";
 import { reduceLeading } from "./reduce-leading.ts";
@@ -24,6 +25,7 @@ export function installWasmGradients(): void {
     maxPool,
     segmentSum,
     batchMatMul(),
+    identity(),
     reduceLeading("Sum"),
     reduceLeading("Mean"),
   ];

@@ -1,10 +1,15 @@
 /**
  * Sum and Mean over all axes but the last, `[rows, C] -> [C]`: the gradients of biases and batch norm.
  *
- * The stock kernel transposes first, so that the reduced axes lie innermost. Here rows are added as they lie.
+ * The stock kernel transposes first, so that the reduced axes lie innermost. Here rows are added as they lie: some at a time in
+ * single precision, their sums in double.
  */
 import { getKernel, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { columnSumsOf } from "../simd/column-sums.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+
+/** Enough to be fast, few enough to add without losing digits. */
+const ROWS_AT_ONCE = 128;
 
 type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean };
 
@@ -24,10 +29,16 @@ export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
       const channels = input.shape[rank - 1]!;
       const shape = call.attrs.keepDims ? [...new Array<number>(rank - 1).fill(1), channels] : [channels];
       const { output, out, views } = heapViews(call.backend, shape, { x: input });
-      const { x } = views;
+      const loops = columnSumsOf(call.backend);
+      const [bytes, count] = [channels * 4, views.x.length / channels];
       const sums = new Float64Array(channels);
-      for (let at = 0; at < x.length; ) for (let c = 0; c < channels; c++, at++) sums[c]! += x[at]!;
-      const divisor = name === "Mean" ? x.length / channels : 1;
+      for (let row = 0; row < count; row += ROWS_AT_ONCE) {
+        out.fill(0);
+        const rows = Math.min(ROWS_AT_ONCE, count - row);
+        loops.sumColumns(views.x.byteOffset + row * bytes, bytes, out.byteOffset, rows, channels);
+        for (let c = 0; c < channels; c++) sums[c]! += out[c]!;
+      }
+      const divisor = name === "Mean" ? count : 1;
       for (let c = 0; c < channels; c++) out[c] = sums[c]! / divisor;
       return output;
     },

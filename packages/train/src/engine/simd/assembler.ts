@@ -1,0 +1,128 @@
+/**
+ * A small assembler for WebAssembly with 128-bit SIMD: enough for numeric loops over somebody else's memory.
+ *
+ * Code is a list of bytes; an expression leaves one value on the stack, a statement none. Encoding: WebAssembly core
+ * specification 2.0, chapter 5 (binary format).
+ */
+
+/** Bytes of one expression or statement. */
+export type Code = readonly number[];
+/** What a local variable holds. */
+export type LocalType = "i32" | "f32" | "v128";
+
+/** A local variable of a function under construction. */
+export interface Local {
+  readonly get: Code;
+  set(value: Code): Code;
+}
+
+/** A function: its parameters are all i32, it returns nothing. */
+export interface FunctionSource {
+  readonly name: string;
+  readonly parameters: number;
+  readonly locals: readonly LocalType[];
+  readonly body: Code;
+}
+
+const TYPES: Readonly<Record<LocalType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
+const VOID = 0x40;
+
+function unsigned(value: number): Code {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
+}
+
+function signed(value: number): Code {
+  const last = value >= -0x40 && value < 0x40;
+  return last ? [value & 0x7f] : [(value & 0x7f) | 0x80, ...signed(value >> 7)];
+}
+
+const binary =
+  (...opcode: readonly number[]) =>
+  (a: Code, b: Code): Code => [...a, ...b, ...opcode];
+
+/** Integer arithmetic on addresses and counters. */
+export const i32 = {
+  const: (value: number): Code => [0x41, ...signed(value)],
+  add: binary(0x6a),
+  greaterEqual: binary(0x4e),
+} as const;
+
+/** What the loops compute with: four floats at once, or one for the rest of a row. Addresses are in bytes. */
+export interface Lanes {
+  readonly type: "v128" | "f32";
+  readonly bytes: number;
+  load(address: Code, offset: number): Code;
+  store(address: Code, value: Code, offset: number): Code;
+  add(a: Code, b: Code): Code;
+  mul(a: Code, b: Code): Code;
+}
+
+/** One float. */
+export const ONE: Lanes = {
+  type: "f32",
+  bytes: 4,
+  load: (address, offset) => [...address, 0x2a, 2, ...unsigned(offset)],
+  store: (address, value, offset) => [...address, ...value, 0x38, 2, ...unsigned(offset)],
+  add: binary(0x92),
+  mul: binary(0x94),
+};
+
+/** Four floats. Loads and stores need no alignment. */
+export const FOUR: Lanes = {
+  type: "v128",
+  bytes: 16,
+  load: (address, offset) => [...address, 0xfd, 0x00, 2, ...unsigned(offset)],
+  store: (address, value, offset) => [...address, ...value, 0xfd, 0x0b, 2, ...unsigned(offset)],
+  add: binary(0xfd, ...unsigned(0xe4)),
+  mul: binary(0xfd, ...unsigned(0xe6)),
+};
+
+/** Repeats `body` while `condition` (i32) is not zero. */
+export function loopWhile(condition: Code, body: Code): Code {
+  return [0x02, VOID, 0x03, VOID, ...condition, 0x45, 0x0d, 1, ...body, 0x0c, 0, 0x0b, 0x0b];
+}
+
+/** Adds to an i32 variable. */
+export function bump(variable: Local, by: Code): Code {
+  return variable.set(i32.add(variable.get, by));
+}
+
+/** Writes a function: `build` gets its parameters and a maker of further locals, and returns the statements in order. */
+export function defineFunction(
+  name: string,
+  parameters: number,
+  build: (parameters: readonly Local[], local: (type: LocalType) => Local) => readonly Code[],
+): FunctionSource {
+  const locals: LocalType[] = [];
+  const at = (index: number): Local => ({
+    get: [0x20, ...unsigned(index)],
+    set: (value) => [...value, 0x21, ...unsigned(index)],
+  });
+  const given = Array.from({ length: parameters }, (_parameter, index) => at(index));
+  const body = build(given, (type) => at(parameters + locals.push(type) - 1)).flat();
+  return { name, parameters, locals, body };
+}
+
+/** Joins functions to a module that imports its memory as `env.memory` and exports each function under its name. */
+export function assemble(functions: readonly FunctionSource[]): Uint8Array<ArrayBuffer> {
+  const text = (value: string): Code => [...unsigned(value.length), ...new TextEncoder().encode(value)];
+  const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
+  const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content];
+  const signature = ({ parameters }: FunctionSource): Code => [
+    0x60,
+    ...list(Array.from({ length: parameters }, () => [TYPES.i32])),
+    0,
+  ];
+  const code = ({ locals, body }: FunctionSource): Code => {
+    const content = [...list(locals.map((type) => [1, TYPES[type]])), ...body, 0x0b];
+    return [...unsigned(content.length), ...content];
+  };
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, list(functions.map(signature))),
+    ...section(2, list([[...text("env"), ...text("memory"), 0x02, 0x00, 1]])),
+    ...section(3, list(functions.map((_source, index) => unsigned(index)))),
+    ...section(7, list(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),
+    ...section(10, list(functions.map(code))),
+  ]);
+}

@@ -1,0 +1,94 @@
+/**
+ * Sums down the columns of a matrix of rows, four columns an instruction, over the tfjs wasm backend's own memory: callers
+ * pass addresses of tensors, nothing is copied. Loops over images, rows and edges stay in TypeScript.
+ *
+ * A sum is added to what `out` holds and stays in registers while the rows run. Columns keep their order of addition
+ * whatever the lanes, so results are the same on every machine.
+ */
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import {
+  assemble,
+  bump,
+  type Code,
+  defineFunction,
+  FOUR,
+  type FunctionSource,
+  i32,
+  type Lanes,
+  loopWhile,
+  ONE,
+} from "./assembler.ts";
+
+/** `name(m0, m0Row, ..., out, rows, columns)`: out[c] += sum over the rows of the product of all m[r, c]. */
+function columnSums(name: string, matrices: number): FunctionSource {
+  return defineFunction(name, matrices * 2 + 3, (all, local) => {
+    const [out, rows, columns] = [all.at(-3)!, all.at(-2)!, all.at(-1)!];
+    const row = local("i32");
+    const bases = Array.from({ length: matrices }, (_matrix, index) => all[index * 2]!);
+    const strides = Array.from({ length: matrices }, (_matrix, index) => all[index * 2 + 1]!.get);
+    const pointers = bases.map(() => local("i32"));
+    const registers = { v128: Array.from({ length: 4 }, () => local("v128")), f32: [local("f32")] };
+
+    const stretch = (lanes: Lanes, width: number): Code => {
+      const sums = registers[lanes.type].slice(0, width);
+      const columnsDone = width * (lanes.bytes / 4);
+      const advance = i32.const(columnsDone * 4);
+      return loopWhile(i32.greaterEqual(columns.get, i32.const(columnsDone)), [
+        ...sums.flatMap((sum, index) => sum.set(lanes.load(out.get, index * lanes.bytes))),
+        ...pointers.flatMap((pointer, index) => pointer.set(bases[index]!.get)),
+        ...row.set(rows.get),
+        ...loopWhile(row.get, [
+          ...sums.flatMap((sum, index) => {
+            const values = pointers.map((pointer) => lanes.load(pointer.get, index * lanes.bytes));
+            return sum.set(lanes.add(sum.get, values.reduce(lanes.mul)));
+          }),
+          ...pointers.flatMap((pointer, index) => bump(pointer, strides[index]!)),
+          ...bump(row, i32.const(-1)),
+        ]),
+        ...sums.flatMap((sum, index) => lanes.store(out.get, sum.get, index * lanes.bytes)),
+        ...[...bases, out].flatMap((pointer) => bump(pointer, advance)),
+        ...bump(columns, i32.const(-columnsDone)),
+      ]);
+    };
+    return [stretch(FOUR, 4), stretch(FOUR, 1), stretch(ONE, 1)];
+  });
+}
+
+/** The loops; addresses and strides in bytes, sizes in elements. */
+export interface ColumnSums {
+  /** out[c] += sum a[r, c]. */
+  sumColumns(a: number, aRow: number, out: number, rows: number, columns: number): void;
+  /** out[c] += sum a[r, c] b[r, c]. */
+  dotColumns(a: number, aRow: number, b: number, bRow: number, out: number, rows: number, columns: number): void;
+}
+
+/** `WebAssembly.Memory`, which Node's types do not describe. */
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (
+    module: object,
+    imports: { readonly env: { readonly memory: WasmMemory } },
+  ) => { readonly exports: unknown };
+};
+
+/** Compiles the loops over a memory. */
+export function instantiateColumnSums(memory: WasmMemory): ColumnSums {
+  const module = new WebAssembly.Module(assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2)]));
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as ColumnSums;
+}
+
+const compiled = new WeakMap<BackendWasm, ColumnSums>();
+
+/** The loops over a backend's memory. */
+export function columnSumsOf(backend: BackendWasm): ColumnSums {
+  const known = compiled.get(backend);
+  if (known) return known;
+  const { memory } = (backend.wasm as unknown as { readonly asm: { readonly memory: WasmMemory } }).asm;
+  const loops = instantiateColumnSums(memory);
+  compiled.set(backend, loops);
+  return loops;
+}
