@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeProbe, formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
-import { type ExportReport, exportModel } from "@distillate/export";
+import { type Decision, type ExportReport, encodeModel, exportModel, quantizeStatic } from "@distillate/export";
 import {
   compareToTeacher,
   type EngineName,
@@ -14,6 +14,7 @@ import {
   type RunConfig,
   readCheckpoint,
   selectEngine,
+  splitTrainValidation,
   writeFileAtomic,
 } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
@@ -23,7 +24,7 @@ import { type Check, type ModelRow, meanAndDeviation, type RunReport } from "../
 import { TOOL_VERSION } from "../version.ts";
 import { contentKey } from "./content-hash.ts";
 import { loadData } from "./load-data.ts";
-import { NODE_RUNTIME } from "./node-runner.ts";
+import { NODE_RUNTIME, nodeRunner } from "./node-runner.ts";
 import { imageFeeds, onnxLogits } from "./onnx-logits.ts";
 import { openRunDirectory } from "./run-directory.ts";
 import { outputHash, runStage } from "./stage.ts";
@@ -42,8 +43,24 @@ export interface PipelineOptions {
   readonly clock: () => number;
 }
 
-const FP32_FILE = "student.fp32.onnx";
+/** The files of the bundle, by variant. */
+const FILES = { fp32: "student.fp32.onnx", int8: "student.int8.onnx" } as const;
+type VariantId = keyof typeof FILES;
+const VARIANTS: readonly VariantId[] = ["fp32", "int8"];
+
+/** What the export stage made. */
+interface ExportedStudent {
+  readonly files: { readonly [Id in VariantId]: Uint8Array };
+  readonly result: ExportResult;
+}
+
+interface ExportResult {
+  readonly report: ExportReport;
+  readonly decisions: readonly Decision[];
+}
+
 const PROBE_SAMPLES = 8;
+const INT8_CHECK = "points of accuracy that int8 loses against fp32";
 
 /** Runs the whole pipeline and returns the report that it wrote. */
 export async function runPipeline(options: PipelineOptions): Promise<RunReport> {
@@ -63,9 +80,9 @@ export async function runPipeline(options: PipelineOptions): Promise<RunReport> 
     const trained = await trainNetworks(context);
     const student = chooseStudent(trained);
     const exported = await exportStudent(context, student);
-    const logits = await runExported(context, student, exported.onnx);
+    const logits = await runExported(context, student, exported);
     const report = await describeRun(context, trained, student, exported, logits, (clock() - started) / 1000);
-    await packBundle(context, student, exported.onnx, logits, report);
+    await packBundle(context, student, exported, logits.fp32, report);
     await writeFileAtomic(run.at("report.json"), `${JSON.stringify(report, null, 2)}\n`);
     await writeFileAtomic(run.at("report.md"), markdownReport(report));
     await writeFileAtomic(run.at("report.html"), htmlReport(report));
@@ -83,62 +100,70 @@ function chooseStudent(trained: readonly Trained[]): Trained {
   );
 }
 
-async function exportStudent(
-  { run, config, onEvent, clock }: PipelineContext,
-  student: Trained,
-): Promise<{ readonly onnx: Uint8Array; readonly sha256: string; readonly report: ExportReport }> {
+/** Both files of the student: fp32, and int8 with ranges measured on training images. */
+async function exportStudent(context: PipelineContext, student: Trained): Promise<ExportedStudent> {
+  const { run, config, data, onEvent, clock } = context;
   const directory = run.at("export");
   const inputs = {
     tool: TOOL_VERSION,
     weights: outputHash(student.record, "weights.bin"),
+    data: data.hash,
     export: config.export,
+    quantize: config.quantize,
     name: config.name,
   };
-  const { record, cached } = await runStage<ExportReport>(
+  const { record, cached } = await runStage<ExportResult>(
     {
       name: "export",
       directory,
       inputs,
       run: async () => {
         const { artifacts, info } = await readCheckpoint(student.directory);
-        const { onnx, report } = exportModel(artifacts, {
+        const metadata = {
+          producer: "distillate",
+          producerVersion: TOOL_VERSION,
+          properties: {
+            labels: JSON.stringify(info.labels),
+            preprocess: JSON.stringify({ ...info.preprocess, layout: "nchw" }),
+          },
+        };
+        const { graph, onnx, report } = exportModel(artifacts, {
           name: config.name,
           opset: config.export.opset,
-          metadata: {
-            producer: "distillate",
-            producerVersion: TOOL_VERSION,
-            properties: {
-              labels: JSON.stringify(info.labels),
-              preprocess: JSON.stringify({ ...info.preprocess, layout: "nchw" }),
-            },
-          },
+          metadata,
         });
-        await writeFileAtomic(join(directory, FP32_FILE), onnx);
-        return { result: report, files: [FP32_FILE] };
+        const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
+        const chosen = split.train.subarray(0, config.quantize.samples);
+        const samples = imageFeeds(data.train, info.preprocess, "input", chosen);
+        const quantized = await quantizeStatic(graph, { run: nodeRunner, samples });
+        await writeFileAtomic(join(directory, FILES.fp32), onnx);
+        await writeFileAtomic(join(directory, FILES.int8), encodeModel(quantized.graph, metadata));
+        return { result: { report, decisions: quantized.decisions }, files: Object.values(FILES) };
       },
     },
     clock,
   );
-  onEvent(
-    cached
-      ? { kind: "stage-cached", stage: "export" }
-      : { kind: "stage-done", stage: "export", seconds: record.seconds },
-  );
-  return {
-    onnx: await readFile(join(directory, FP32_FILE)),
-    sha256: outputHash(record, FP32_FILE),
-    report: record.result,
-  };
+  announce(onEvent, "export", record.seconds, cached);
+  const [fp32, int8] = await Promise.all([
+    readFile(join(directory, FILES.fp32)),
+    readFile(join(directory, FILES.int8)),
+  ]);
+  return { files: { fp32, int8 }, result: record.result };
 }
 
-/** The exported student on the test part, in onnxruntime. */
+/** The exported files on the test part, in onnxruntime. */
 async function runExported(
   { run, data, onEvent, clock }: PipelineContext,
   student: Trained,
-  onnx: Uint8Array,
-): Promise<Logits> {
+  { files }: ExportedStudent,
+): Promise<{ readonly [Id in VariantId]: Logits }> {
   const directory = run.at("verify");
-  const inputs = { tool: TOOL_VERSION, onnx: await sha256Hex(onnx), data: data.hash };
+  const inputs = {
+    tool: TOOL_VERSION,
+    fp32: await sha256Hex(files.fp32),
+    int8: await sha256Hex(files.int8),
+    data: data.hash,
+  };
   const { record, cached } = await runStage<null>(
     {
       name: "verify",
@@ -146,19 +171,23 @@ async function runExported(
       inputs,
       run: async () => {
         const { info } = await readCheckpoint(student.directory);
-        const { values } = await onnxLogits(onnx, data.test, info.preprocess, data.labels.length);
-        await writeFileAtomic(join(directory, TEST_LOGITS), new Uint8Array(values.buffer));
-        return { result: null, files: [TEST_LOGITS] };
+        for (const id of VARIANTS) {
+          const { values } = await onnxLogits(files[id], data.test, info.preprocess, data.labels.length);
+          await writeFileAtomic(join(directory, `${id}-${TEST_LOGITS}`), new Uint8Array(values.buffer));
+        }
+        return { result: null, files: VARIANTS.map((id) => `${id}-${TEST_LOGITS}`) };
       },
     },
     clock,
   );
-  onEvent(
-    cached
-      ? { kind: "stage-cached", stage: "verify" }
-      : { kind: "stage-done", stage: "verify", seconds: record.seconds },
-  );
-  return readLogits(join(directory, TEST_LOGITS), data.labels.length);
+  announce(onEvent, "verify", record.seconds, cached);
+  const read = (id: VariantId): Promise<Logits> =>
+    readLogits(join(directory, `${id}-${TEST_LOGITS}`), data.labels.length);
+  return { fp32: await read("fp32"), int8: await read("int8") };
+}
+
+function announce(onEvent: (event: PipelineEvent) => void, stage: string, seconds: number, cached: boolean): void {
+  onEvent(cached ? { kind: "stage-cached", stage } : { kind: "stage-done", stage, seconds });
 }
 
 /** Measures every network on the test part and puts the report together. */
@@ -166,8 +195,8 @@ async function describeRun(
   { config, engine, data }: PipelineContext,
   trained: readonly Trained[],
   student: Trained,
-  exported: { readonly onnx: Uint8Array; readonly report: ExportReport },
-  fp32: Logits,
+  exported: ExportedStudent,
+  onnx: { readonly [Id in VariantId]: Logits },
   seconds: number,
 ): Promise<RunReport> {
   const labels = data.test.classes;
@@ -199,11 +228,13 @@ async function describeRun(
     group("teacher"),
     group("baseline"),
     group("student"),
-    row("fp32", fp32, {
-      runtime: NODE_RUNTIME,
-      bytes: exported.onnx.byteLength,
-      parameters: exported.report.parameters,
-    }),
+    ...VARIANTS.map((id) =>
+      row(id, onnx[id], {
+        runtime: NODE_RUNTIME,
+        bytes: exported.files[id].byteLength,
+        parameters: exported.result.report.parameters,
+      }),
+    ),
   ];
   return {
     format: "distillate-report",
@@ -230,12 +261,21 @@ async function describeRun(
         return { role, seed, history, seconds: record.seconds, cached };
       }),
     ),
-    export: exported.report,
-    checks: checksOf(config, tests.get(student)!, fp32, exported.report),
+    export: exported.result.report,
+    quantization: exported.result.decisions,
+    checks: checksOf(config, tests.get(student)!, onnx.fp32, exported.result.report, models),
   };
 }
 
-function checksOf(config: RunConfig, tfjs: Logits, fp32: Logits, report: ExportReport): readonly Check[] {
+function checksOf(
+  config: RunConfig,
+  tfjs: Logits,
+  fp32: Logits,
+  report: ExportReport,
+  models: readonly ModelRow[],
+): readonly Check[] {
+  const accuracy = (id: VariantId): number => models.find((model) => model.id === id)!.accuracy;
+  const drop = 100 * (accuracy("fp32") - accuracy("int8"));
   const difference = fp32.values.reduce((worst, value, i) => Math.max(worst, Math.abs(value - tfjs.values[i]!)), 0);
   const samples = fp32.values.length / fp32.classes;
   const transposes = report.ops.Transpose ?? 0;
@@ -247,6 +287,12 @@ function checksOf(config: RunConfig, tfjs: Logits, fp32: Logits, report: ExportR
       ok: difference <= config.tolerance.fp32,
     },
     { name: "Transpose nodes in the exported graph", found: transposes, allowed: 0, ok: transposes === 0 },
+    {
+      name: INT8_CHECK,
+      found: Number(drop.toFixed(4)),
+      allowed: config.tolerance.int8Drop,
+      ok: drop <= config.tolerance.int8Drop,
+    },
   ];
 }
 
@@ -254,11 +300,16 @@ function checksOf(config: RunConfig, tfjs: Logits, fp32: Logits, report: ExportR
 async function packBundle(
   { run, config, data, onEvent }: PipelineContext,
   student: Trained,
-  onnx: Uint8Array,
+  { files }: ExportedStudent,
   logits: Logits,
   report: RunReport,
 ): Promise<void> {
-  const failed = report.checks.filter(({ ok }) => !ok);
+  const int8 = report.checks.find(({ name }) => name === INT8_CHECK)!;
+  if (!int8.ok) {
+    const message = `int8 is not in the bundle: it loses ${int8.found} points, allowed ${int8.allowed}`;
+    onEvent({ kind: "note", code: "variant-not-packed", message });
+  }
+  const failed = report.checks.filter((check) => !check.ok && check !== int8);
   if (failed.length > 0) {
     const message = `no bundle was packed: ${failed.map(({ name, found, allowed }) => `${name} is ${found}, allowed ${allowed}`).join("; ")}`;
     return onEvent({ kind: "note", code: "variant-not-packed", message });
@@ -272,7 +323,6 @@ async function packBundle(
   const probe = encodeProbe({ samples, inputs, outputs: logits.values.subarray(0, samples * logits.classes) });
   const [height, width, channels] = info.inputShape;
   const teacher = report.models[0]!;
-  const fp32 = report.models.find(({ id }) => id === "fp32")!;
   const file = async (path: string, content: Uint8Array): Promise<{ path: string; bytes: number; sha256: string }> => {
     await writeFileAtomic(run.at("bundle", path), content);
     return { path, bytes: content.byteLength, sha256: await sha256Hex(content) };
@@ -288,15 +338,12 @@ async function packBundle(
     preprocess: { ...info.preprocess, layout: "nchw" },
     postprocess: { kind: "softmax", topK: Math.min(5, data.labels.length) },
     labels: [...data.labels],
-    variants: [
-      {
-        id: "fp32",
-        file: await file(FP32_FILE, onnx),
-        opset: config.export.opset,
-        accuracy: fp32.accuracy,
-        agreement: fp32.agreement,
-      },
-    ],
+    variants: await Promise.all(
+      VARIANTS.filter((id) => id === "fp32" || int8.ok).map(async (id) => {
+        const { accuracy, agreement } = report.models.find((model) => model.id === id)!;
+        return { id, file: await file(FILES[id], files[id]), opset: config.export.opset, accuracy, agreement };
+      }),
+    ),
     probe: { file: await file("probe.bin", probe), samples, tolerance: { fp32: config.tolerance.fp32 } },
     provenance: {
       tool: `distillate ${TOOL_VERSION}`,

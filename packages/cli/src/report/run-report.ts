@@ -1,9 +1,9 @@
-import type { ExportReport } from "@distillate/export";
+import type { Decision, ExportReport } from "@distillate/export";
 import type { DataNote, Engine, EpochRecord, Fidelity, Metrics, Role, RunConfig } from "@distillate/train";
 
 /** One model of the table, measured on the test part. */
 export interface ModelRow extends Metrics, Fidelity {
-  readonly id: "teacher" | "baseline" | "student" | "fp32";
+  readonly id: "teacher" | "baseline" | "student" | "fp32" | "int8";
   /** What it ran in. */
   readonly runtime: string;
   readonly parameters?: number;
@@ -53,6 +53,7 @@ export interface RunReport {
     readonly cached: boolean;
   }[];
   readonly export: ExportReport;
+  readonly quantization: readonly Decision[];
   readonly checks: readonly Check[];
 }
 

@@ -12,6 +12,7 @@ const NAMES: { readonly [Id in ModelRow["id"]]: string } = {
   baseline: "student, labels alone",
   student: "student, distilled",
   fp32: "exported, fp32",
+  int8: "exported, int8",
 };
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
