@@ -44,6 +44,7 @@ const binary =
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   add: binary(0x6a),
+  shiftLeft: binary(0x74),
   greaterEqual: binary(0x4e),
 } as const;
 
@@ -53,6 +54,8 @@ export interface Lanes {
   readonly bytes: number;
   load(address: Code, offset: number): Code;
   store(address: Code, value: Code, offset: number): Code;
+  /** One float of memory in every lane. */
+  broadcast(address: Code, offset: number): Code;
   add(a: Code, b: Code): Code;
   mul(a: Code, b: Code): Code;
 }
@@ -63,6 +66,7 @@ export const ONE: Lanes = {
   bytes: 4,
   load: (address, offset) => [...address, 0x2a, 2, ...unsigned(offset)],
   store: (address, value, offset) => [...address, ...value, 0x38, 2, ...unsigned(offset)],
+  broadcast: (address, offset) => [...address, 0x2a, 2, ...unsigned(offset)],
   add: binary(0x92),
   mul: binary(0x94),
 };
@@ -73,6 +77,7 @@ export const FOUR: Lanes = {
   bytes: 16,
   load: (address, offset) => [...address, 0xfd, 0x00, 2, ...unsigned(offset)],
   store: (address, value, offset) => [...address, ...value, 0xfd, 0x0b, 2, ...unsigned(offset)],
+  broadcast: (address, offset) => [...address, 0xfd, 0x09, 2, ...unsigned(offset)],
   add: binary(0xfd, ...unsigned(0xe4)),
   mul: binary(0xfd, ...unsigned(0xe6)),
 };

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { instantiateColumnSums, type WasmMemory } from "./column-sums.ts";
+import { instantiateLoops, type WasmMemory } from "./column-sums.ts";
 
 declare const WebAssembly: { readonly Memory: new (limits: { readonly initial: number }) => WasmMemory };
 
 const memory = new WebAssembly.Memory({ initial: 2 });
-const loops = instantiateColumnSums(memory);
+const loops = instantiateLoops(memory);
 const heap = new Float32Array(memory.buffer);
 
 test("sums and products down columns agree with plain loops, add to what is there and write nothing beside it", () => {
@@ -38,5 +38,23 @@ test("sums and products down columns agree with plain loops, add to what is ther
       }
     }),
     { numRuns: 100 },
+  );
+});
+
+test("sums of outer products agree with plain loops for every size of tile", () => {
+  const size = fc.integer({ min: 0, max: 21 });
+  fc.assert(
+    fc.property(size, size, fc.integer({ min: 0, max: 5 }), fc.nat(999), (p, q, rows, seed) => {
+      const [a, b, out] = [1, 1001, 2001];
+      for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
+      const expected = heap.slice(0, 3001);
+      for (let t = 0; t < rows; t++)
+        for (let i = 0; i < p; i++)
+          for (let j = 0; j < q; j++)
+            expected[out + i * q + j]! += heap[a + t * (p + 3) + i]! * heap[b + t * (q + 1) + j]!;
+      loops.outerSums(a * 4, (p + 3) * 4, p, b * 4, (q + 1) * 4, q, out * 4, rows);
+      expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
+    }),
+    { numRuns: 150 },
   );
 });

@@ -18,6 +18,7 @@ import {
   loopWhile,
   ONE,
 } from "./assembler.ts";
+import { OUTER_SUMS } from "./outer-sums.ts";
 
 /** `name(m0, m0Row, ..., out, rows, columns)`: out[c] += sum over the rows of the product of all m[r, c]. */
 function columnSums(name: string, matrices: number): FunctionSource {
@@ -62,6 +63,21 @@ export interface ColumnSums {
   dotColumns(a: number, aRow: number, b: number, bRow: number, out: number, rows: number, columns: number): void;
 }
 
+/** All loops of this folder, one module. */
+export interface Loops extends ColumnSums {
+  /** out[p, q] += sum over t of a[t, p] b[t, q]; `out` is dense. */
+  outerSums(
+    a: number,
+    aRow: number,
+    aColumns: number,
+    b: number,
+    bRow: number,
+    bColumns: number,
+    out: number,
+    rows: number,
+  ): void;
+}
+
 /** `WebAssembly.Memory`, which Node's types do not describe. */
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
@@ -76,19 +92,21 @@ declare const WebAssembly: {
 };
 
 /** Compiles the loops over a memory. */
-export function instantiateColumnSums(memory: WasmMemory): ColumnSums {
-  const module = new WebAssembly.Module(assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2)]));
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as ColumnSums;
+export function instantiateLoops(memory: WasmMemory): Loops {
+  const module = new WebAssembly.Module(
+    assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2), OUTER_SUMS]),
+  );
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
 }
 
-const compiled = new WeakMap<BackendWasm, ColumnSums>();
+const compiled = new WeakMap<BackendWasm, Loops>();
 
 /** The loops over a backend's memory. */
-export function columnSumsOf(backend: BackendWasm): ColumnSums {
+export function loopsOf(backend: BackendWasm): Loops {
   const known = compiled.get(backend);
   if (known) return known;
   const { memory } = (backend.wasm as unknown as { readonly asm: { readonly memory: WasmMemory } }).asm;
-  const loops = instantiateColumnSums(memory);
+  const loops = instantiateLoops(memory);
   compiled.set(backend, loops);
   return loops;
 }

@@ -7,7 +7,7 @@
  * reuse between channels, so composing it of other kernels only moves memory about. Sums run in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { columnSumsOf } from "../simd/column-sums.ts";
+import { loopsOf } from "../simd/column-sums.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
@@ -20,7 +20,7 @@ export const depthwiseFilter: GradientKernel = {
     const info = convolutionGeometry(input.shape, attrs.filterShape, attrs, true);
     const { output, out, views } = heapViews(backend, attrs.filterShape, { x: input, dy: gradient });
     const { x, dy } = views;
-    const loops = columnSumsOf(backend);
+    const loops = loopsOf(backend);
     const [batch, height, width, channels] = input.shape as [number, number, number, number];
     const [kernelHeight, kernelWidth, , multiplier] = attrs.filterShape as [number, number, number, number];
     const { outHeight, outWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;

@@ -26,27 +26,6 @@ export function convolutionGeometry(
   );
 }
 
-/** `x` padded or cut at bottom and right to exactly the part that the windows of the convolution cover. */
-export function coveredInput(x: Tensor4D, info: backend_util.Conv2DInfo): Tensor4D {
-  const [batch, height, width, channels] = x.shape;
-  const { top, left } = info.padInfo;
-  const needHeight = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight;
-  const needWidth = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth;
-  const bottom = Math.max(0, needHeight - height - top);
-  const right = Math.max(0, needWidth - width - left);
-  const padded =
-    top || left || bottom || right
-      ? pad(x, [
-          [0, 0],
-          [top, bottom],
-          [left, right],
-          [0, 0],
-        ])
-      : x;
-  if (padded.shape[1] === needHeight && padded.shape[2] === needWidth) return padded;
-  return slice(padded, [0, 0, 0, 0], [batch, needHeight, needWidth, channels]);
-}
-
 /** `dy` with zeros put between its rows and columns: what a stride skipped. */
 export function spreadByStride(dy: Tensor4D, strideHeight: number, strideWidth: number): Tensor4D {
   if (strideHeight === 1 && strideWidth === 1) return dy;

@@ -5,7 +5,7 @@
  * single precision, their sums in double.
  */
 import { getKernel, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { columnSumsOf } from "../simd/column-sums.ts";
+import { loopsOf } from "../simd/column-sums.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
 /** Enough to be fast, few enough to add without losing digits. */
@@ -29,7 +29,7 @@ export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
       const channels = input.shape[rank - 1]!;
       const shape = call.attrs.keepDims ? [...new Array<number>(rank - 1).fill(1), channels] : [channels];
       const { output, out, views } = heapViews(call.backend, shape, { x: input });
-      const loops = columnSumsOf(call.backend);
+      const loops = loopsOf(call.backend);
       const [bytes, count] = [channels * 4, views.x.length / channels];
       const sums = new Float64Array(channels);
       for (let row = 0; row < count; row += ROWS_AT_ONCE) {
