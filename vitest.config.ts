@@ -16,9 +16,7 @@ export default defineConfig({
     outputFile: { json: "node_modules/.cache/vitest.json" },
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts", "recipes/*.test.ts"]),
-      project("conformance", ["tests/conformance/**/*.test.ts"]),
       project("e2e", ["tests/e2e/**/*.test.ts"], { testTimeout: 600_000 }),
-      project("packaging", ["tests/packaging/**/*.test.ts"], { testTimeout: 120_000 }),
     ],
   },
 });

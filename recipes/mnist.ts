@@ -18,7 +18,7 @@ export const mnist: RunConfigInput = defineRun({
   },
   student: {
     model: { name: "cnn", filters: [4, 8] },
-    training: { epochs: 3, batchSize: 64, optimizer: { name: "adam", learningRate: 0.004 } },
+    training: { epochs: 2, batchSize: 64, optimizer: { name: "adam", learningRate: 0.004 } },
   },
   distill: { temperature: 4, ceWeight: 0.1, kdWeight: 0.9 },
   seeds: [1, 2, 3],

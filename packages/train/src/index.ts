@@ -48,3 +48,4 @@ export {
   trainModel,
 } from "./loop.ts";
 export { buildModel } from "./models/index.ts";
+export { nextUnit, randomFor } from "./random.ts";

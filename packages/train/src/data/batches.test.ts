@@ -1,0 +1,78 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { augmentImage } from "./augment.ts";
+import { batches } from "./batches.ts";
+import type { Images } from "./dataset.ts";
+import { splitTrainValidation } from "./split.ts";
+
+const images: Images = {
+  count: 10,
+  shape: [2, 3, 1],
+  pixels: Uint8Array.from({ length: 60 }, (_, i) => i),
+  classes: Uint16Array.from({ length: 10 }, (_, i) => i % 2),
+};
+const preprocess = {
+  kind: "image" as const,
+  width: 3,
+  height: 2,
+  channels: 1 as const,
+  fit: "stretch" as const,
+  scale: 1,
+  mean: [0],
+  std: [1],
+  layout: "nhwc" as const,
+};
+const all = Uint32Array.from({ length: 10 }, (_, i) => i);
+
+async function order(options: object): Promise<number[]> {
+  const seen: number[] = [];
+  for await (const batch of batches(images, all, { batchSize: 4, preprocess, ...options })) {
+    expect(batch.inputs).toHaveLength(batch.size * 6);
+    expect(batch.inputs[0]).toBe(batch.indices[0]! * 6);
+    seen.push(...batch.indices);
+  }
+  return seen;
+}
+
+test("every sample once; the order depends on seed and epoch; skipping goes on where it was", async () => {
+  expect(await order({})).toEqual([...all]);
+  const shuffled = await order({ shuffle: { seed: 1, epoch: 1 } });
+  expect([...shuffled].sort((a, b) => a - b)).toEqual([...all]);
+  expect(await order({ shuffle: { seed: 1, epoch: 1 } })).toEqual(shuffled);
+  expect(await order({ shuffle: { seed: 1, epoch: 2 } })).not.toEqual(shuffled);
+  expect(await order({ shuffle: { seed: 1, epoch: 1 }, skip: 2 })).toEqual(shuffled.slice(8));
+});
+
+test("a split is a partition with each class' share", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(3), { minLength: 8, maxLength: 200 }),
+      fc.double({ min: 0.05, max: 0.6, noNaN: true }),
+      fc.nat(),
+      (classes, share, seed) => {
+        const { train, validation } = splitTrainValidation(classes, share, seed);
+        expect([...train, ...validation].sort((a, b) => a - b)).toEqual(classes.map((_, i) => i));
+        expect(validation).toHaveLength(Math.max(1, Math.round(classes.length * share)));
+        for (const label of new Set(classes)) {
+          const held = validation.filter((i) => classes[i] === label).length;
+          const exact = (validation.length * classes.filter((c) => c === label).length) / classes.length;
+          expect(Math.abs(held - exact)).toBeLessThan(1);
+        }
+      },
+    ),
+  );
+});
+
+test("a shift moves every pixel by the same step and brings black in; a flip twice is nothing", () => {
+  const source = Uint8Array.from({ length: 25 }, (_, i) => i + 1);
+  for (let sample = 0; sample < 50; sample++) {
+    const target = new Uint8Array(25);
+    augmentImage(source, target, [5, 5, 1], { shift: 2, flip: false, erase: 0 }, { seed: 1, epoch: 1, sample });
+    const at = target.findIndex((value) => value !== 0);
+    const step = at - (target[at]! - 1);
+    for (const [place, value] of target.entries()) if (value !== 0) expect(place - (value - 1)).toBe(step);
+    const mirrored = new Uint8Array(25);
+    augmentImage(source, mirrored, [5, 5, 1], { shift: 0, flip: true, erase: 0 }, { seed: 1, epoch: 1, sample });
+    expect([1, 5]).toContain(mirrored[0]);
+  }
+});
