@@ -1,0 +1,92 @@
+/**
+ * Runs in a process of its own: `measure.ts ENGINE MODEL SECONDS [PROTOTYPE]`. Trains one net on one batch of 64 and
+ * prints one line of JSON: images a second (median step) and how many steps that was.
+ *
+ * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;
+ * otherwise the step is the one that the training loop runs.
+ */
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { trainingStep } from "../src/distill/step.ts";
+import { type EngineName, selectEngine } from "../src/engine/select.ts";
+import { applyGradients, startOptimizer } from "../src/optimizers/apply.ts";
+import { makeOptimizer } from "../src/optimizers/index.ts";
+import { BENCH_MODELS, type BenchModelName } from "./models.ts";
+
+const BATCH = 64;
+const RATE = 1e-3;
+const [engine, name, seconds, prototype] = process.argv.slice(2) as [EngineName, BenchModelName, string, string?];
+
+/** What the prototype's files export. */
+interface Install {
+  install(library: typeof tf, mode?: string): void;
+}
+
+async function startPrototype(directory: string): Promise<string> {
+  const require = createRequire(import.meta.url);
+  setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")), "/"));
+  await tf.setBackend("wasm");
+  for (const file of ["composed", "extra", "extra2", "extra3"]) {
+    (require(join(directory, `${file}.cjs`)) as Install).install(tf, "convtrick");
+  }
+  return "prototype";
+}
+
+function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): () => Promise<number> {
+  const optimizer = makeOptimizer({
+    name: "adam",
+    learningRate: RATE,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    weightDecay: 0,
+  });
+  const state = startOptimizer(model, optimizer);
+  let step = 0;
+  return async () => {
+    const { losses, gradients } = tf.tidy(() => {
+      const result = trainingStep(model, [{ name: "ce", weight: 1, smoothing: 0 }], inputs, { labels });
+      for (const gradient of result.gradients.values()) tf.keep(gradient);
+      return result as typeof result & tf.TensorContainerObject;
+    }) as ReturnType<typeof trainingStep>;
+    applyGradients(model, optimizer, state, gradients, { rate: RATE, step: ++step });
+    return losses.total!;
+  };
+}
+
+function prototypeStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): () => Promise<number> {
+  const onehot = tf.oneHot(labels, 10);
+  model.compile({
+    optimizer: tf.train.adam(RATE),
+    loss: (target: tf.Tensor, logits: tf.Tensor) => tf.losses.softmaxCrossEntropy(target, logits),
+  });
+  return async () => Number(await model.trainOnBatch(inputs, onehot));
+}
+
+const version = prototype ? await startPrototype(prototype) : (await selectEngine({ engine })).version;
+const { shape, build } = BENCH_MODELS[name];
+const model: LayersModel = build();
+const inputs = tf.randomNormal([BATCH, ...shape], 0, 1, "float32", 7);
+const labels = tf.tensor1d(
+  Int32Array.from({ length: BATCH }, (_label, i) => i % 10),
+  "int32",
+);
+const step = (prototype ? prototypeStep : ourStep)(model, inputs, labels);
+
+const firstLoss = await step();
+await step();
+const times: number[] = [];
+let loss = firstLoss;
+for (const start = performance.now(); performance.now() - start < Number(seconds) * 1000 || times.length < 3; ) {
+  const before = performance.now();
+  loss = await step();
+  times.push(performance.now() - before);
+}
+times.sort((a, b) => a - b);
+const median = times[Math.floor(times.length / 2)]!;
+const imagesPerSecond = (BATCH / median) * 1000;
+const parameters = model.countParams();
+console.log(JSON.stringify({ imagesPerSecond, steps: times.length, parameters, firstLoss, loss, version }));
