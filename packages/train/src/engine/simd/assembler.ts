@@ -82,6 +82,18 @@ export const FOUR: Lanes = {
   mul: binary(0xfd, ...unsigned(0xe6)),
 };
 
+/** Comparisons and masks of four lanes; a mask has all bits of a lane set, or none. */
+export const mask = {
+  none: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
+  equal: binary(0xfd, 0x41),
+  and: binary(0xfd, 0x4e),
+  /** Bits of `a` that `b` has not. */
+  without: binary(0xfd, 0x4f),
+  or: binary(0xfd, 0x50),
+  /** The larger of two floats, lane by lane; not a number where either isn't. */
+  max: binary(0xfd, ...unsigned(0xe9)),
+} as const;
+
 /** Repeats `body` while `condition` (i32) is not zero. */
 export function loopWhile(condition: Code, body: Code): Code {
   return [0x02, VOID, 0x03, VOID, ...condition, 0x45, 0x0d, 1, ...body, 0x0c, 0, 0x0b, 0x0b];

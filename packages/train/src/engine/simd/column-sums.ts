@@ -5,9 +5,7 @@
  * A sum is added to what `out` holds and stays in registers while the rows run. Columns keep their order of addition
  * whatever the lanes, so results are the same on every machine.
  */
-import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import {
-  assemble,
   bump,
   type Code,
   defineFunction,
@@ -18,10 +16,9 @@ import {
   loopWhile,
   ONE,
 } from "./assembler.ts";
-import { OUTER_SUMS } from "./outer-sums.ts";
 
 /** `name(m0, m0Row, ..., out, rows, columns)`: out[c] += sum over the rows of the product of all m[r, c]. */
-function columnSums(name: string, matrices: number): FunctionSource {
+export function columnSums(name: string, matrices: number): FunctionSource {
   return defineFunction(name, matrices * 2 + 3, (all, local) => {
     const [out, rows, columns] = [all.at(-3)!, all.at(-2)!, all.at(-1)!];
     const row = local("i32");
@@ -53,60 +50,4 @@ function columnSums(name: string, matrices: number): FunctionSource {
     };
     return [stretch(FOUR, 4), stretch(FOUR, 1), stretch(ONE, 1)];
   });
-}
-
-/** The loops; addresses and strides in bytes, sizes in elements. */
-export interface ColumnSums {
-  /** out[c] += sum a[r, c]. */
-  sumColumns(a: number, aRow: number, out: number, rows: number, columns: number): void;
-  /** out[c] += sum a[r, c] b[r, c]. */
-  dotColumns(a: number, aRow: number, b: number, bRow: number, out: number, rows: number, columns: number): void;
-}
-
-/** All loops of this folder, one module. */
-export interface Loops extends ColumnSums {
-  /** out[p, q] += sum over t of a[t, p] b[t, q]; `out` is dense. */
-  outerSums(
-    a: number,
-    aRow: number,
-    aColumns: number,
-    b: number,
-    bRow: number,
-    bColumns: number,
-    out: number,
-    rows: number,
-  ): void;
-}
-
-/** `WebAssembly.Memory`, which Node's types do not describe. */
-export interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-}
-
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: WasmMemory } },
-  ) => { readonly exports: unknown };
-};
-
-/** Compiles the loops over a memory. */
-export function instantiateLoops(memory: WasmMemory): Loops {
-  const module = new WebAssembly.Module(
-    assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2), OUTER_SUMS]),
-  );
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
-}
-
-const compiled = new WeakMap<BackendWasm, Loops>();
-
-/** The loops over a backend's memory. */
-export function loopsOf(backend: BackendWasm): Loops {
-  const known = compiled.get(backend);
-  if (known) return known;
-  const { memory } = (backend.wasm as unknown as { readonly asm: { readonly memory: WasmMemory } }).asm;
-  const loops = instantiateLoops(memory);
-  compiled.set(backend, loops);
-  return loops;
 }

@@ -7,7 +7,7 @@
  * unfolded or transposed. Sums run in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/column-sums.ts";
+import { loopsOf } from "../simd/loops.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 

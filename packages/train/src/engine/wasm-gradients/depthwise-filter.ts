@@ -7,7 +7,7 @@
  * reuse between channels, so composing it of other kernels only moves memory about. Sums run in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/column-sums.ts";
+import { loopsOf } from "../simd/loops.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 

@@ -5,7 +5,7 @@
  * single precision, their sums in double.
  */
 import { getKernel, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/column-sums.ts";
+import { loopsOf } from "../simd/loops.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
 /** Enough to be fast, few enough to add without losing digits. */

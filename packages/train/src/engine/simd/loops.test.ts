@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { instantiateLoops, type WasmMemory } from "./column-sums.ts";
+import { instantiateLoops, type WasmMemory } from "./loops.ts";
 
 declare const WebAssembly: { readonly Memory: new (limits: { readonly initial: number }) => WasmMemory };
 
@@ -56,5 +56,32 @@ test("sums of outer products agree with plain loops for every size of tile", () 
       expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
     }),
     { numRuns: 150 },
+  );
+});
+
+test("each window's gradient goes to the first of its largest values, ties and edges included", () => {
+  const cases = fc.record({
+    height: fc.integer({ min: 1, max: 4 }),
+    width: fc.integer({ min: 1, max: 4 }),
+    channels: fc.constantFrom(4, 8, 12),
+    values: fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 300, maxLength: 300 }),
+  });
+  fc.assert(
+    fc.property(cases, ({ height, width, channels, values }) => {
+      const columns = width + 1;
+      const [x, out, dy] = [1, 401, 801];
+      heap.fill(0, 0, 900);
+      for (let i = 0; i < height * columns * channels; i++) heap[x + i] = values[i % values.length]!;
+      for (let c = 0; c < channels; c++) heap[dy + c] = c + 1;
+      const expected = heap.slice(0, 900);
+      for (let c = 0; c < channels; c++) {
+        const places = Array.from({ length: height * width }, (_, i) => Math.floor(i / width) * columns + (i % width));
+        const largest = Math.max(...places.map((place) => expected[x + place * channels + c]!));
+        const first = places.find((place) => expected[x + place * channels + c] === largest)!;
+        expected[out + first * channels + c] = c + 1;
+      }
+      loops.windowMaxima(x * 4, out * 4, dy * 4, columns * channels * 4, channels * 4, height, width, channels);
+      expect(heap.slice(0, 900)).toEqual(expected);
+    }),
   );
 });
