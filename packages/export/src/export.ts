@@ -1,4 +1,6 @@
 import type { Graph } from "./graph.ts";
+import { inferShapes } from "./infer.ts";
+import { countParameters } from "./inspect.ts";
 import { type LayersModelArtifacts, lowerLayersModel } from "./lower/layers-model.ts";
 import { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
 import { type PassRecord, runPasses } from "./passes/pipeline.ts";
@@ -45,13 +47,10 @@ export function exportModel(artifacts: LayersModelArtifacts, options: ExportOpti
   } = options;
   const lowered = lowerLayersModel(artifacts, { name, opset, batch });
   const { graph, passes } = runPasses(lowered);
-  verify(graph);
+  verify(inferShapes(graph));
   const onnx = encodeModel(graph, metadata);
   const ops: Record<string, number> = {};
   for (const { op } of graph.nodes) ops[op] = (ops[op] ?? 0) + 1;
-  const parameters = [...graph.constants.values()].reduce(
-    (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const parameters = countParameters(graph);
   return { graph, onnx, report: { passes, ops, parameters, bytes: onnx.byteLength } };
 }

@@ -15,7 +15,11 @@ export type {
   Tensor,
   Value,
 } from "./graph.ts";
+export { inferShapes } from "./infer.ts";
+export { type ModelSummary, type QuantizedTensor, summarize } from "./inspect.ts";
 export type { LayersModelArtifacts } from "./lower/layers-model.ts";
+export { type DecodedModel, decodeModel } from "./onnx/decode.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
+export { printGraph } from "./print.ts";
 export { type Decision, type Quantized, quantizeStatic } from "./quantize/quantize.ts";
 export { OPS, type OpSpec, verify } from "./spec.ts";

@@ -1,4 +1,17 @@
-import type { Tensor } from "./graph.ts";
+import type { DType, Tensor } from "./graph.ts";
+
+/** Bytes of one element. */
+export const ELEMENT_BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  uint8: 1,
+  int8: 1,
+  uint16: 2,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+};
 
 /** A float32 constant of these values. */
 export function floatTensor(values: Float32Array, shape: readonly number[]): Tensor {

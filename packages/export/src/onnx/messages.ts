@@ -1,7 +1,9 @@
 /**
- * The part of ONNX' protobuf schema that we write: field numbers and how each is encoded. Source: onnx.proto, IR version 8.
+ * The part of ONNX' protobuf schema that we write and read: field numbers and how each is encoded. Source: onnx.proto, IR
+ * version 8.
  *
- * A field's kind is a scalar, or the name of another message; `repeated` numbers are packed.
+ * A field's kind is a scalar, or the name of another message; `repeated` numbers are packed. A field that is not here is passed
+ * over by the reader, so what would change a model's meaning is here to be refused by name.
  */
 
 /** How one field is encoded. */
@@ -19,6 +21,7 @@ const MODEL = {
   graph: { number: 7, kind: "Graph" },
   opsetImport: { number: 8, kind: "OperatorSet", repeated: true },
   metadataProps: { number: 14, kind: "StringEntry", repeated: true },
+  functions: { number: 25, kind: "bytes", repeated: true },
 } as const;
 
 /** All messages by name, all fields by name. */
@@ -33,6 +36,7 @@ export const MESSAGES: { readonly [name: string]: { readonly [field: string]: Fi
     input: { number: 11, kind: "ValueInfo", repeated: true },
     output: { number: 12, kind: "ValueInfo", repeated: true },
     valueInfo: { number: 13, kind: "ValueInfo", repeated: true },
+    sparseInitializer: { number: 15, kind: "bytes", repeated: true },
   },
   Node: {
     input: { number: 1, kind: "string", repeated: true },
@@ -48,6 +52,7 @@ export const MESSAGES: { readonly [name: string]: { readonly [field: string]: Fi
     i: { number: 3, kind: "int64" },
     s: { number: 4, kind: "bytes" },
     t: { number: 5, kind: "Tensor" },
+    g: { number: 6, kind: "bytes" },
     floats: { number: 7, kind: "float", repeated: true },
     ints: { number: 8, kind: "int64", repeated: true },
     strings: { number: 9, kind: "bytes", repeated: true },
@@ -56,8 +61,12 @@ export const MESSAGES: { readonly [name: string]: { readonly [field: string]: Fi
   Tensor: {
     dims: { number: 1, kind: "int64", repeated: true },
     dataType: { number: 2, kind: "int64" },
+    floatData: { number: 4, kind: "float", repeated: true },
+    int32Data: { number: 5, kind: "int64", repeated: true },
+    int64Data: { number: 7, kind: "int64", repeated: true },
     name: { number: 8, kind: "string" },
     rawData: { number: 9, kind: "bytes" },
+    externalData: { number: 13, kind: "bytes", repeated: true },
   },
   ValueInfo: { name: { number: 1, kind: "string" }, type: { number: 2, kind: "Type" } },
   Type: { tensorType: { number: 1, kind: "TensorType" } },
