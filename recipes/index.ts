@@ -1,5 +1,11 @@
 import type { RunConfigInput } from "@distillate/train";
+import { fashionMnist } from "./fashion-mnist.ts";
+import { imageFolder } from "./image-folder.ts";
 import { mnist } from "./mnist.ts";
 
 /** All built-in recipes by name. */
-export const RECIPES: { readonly [name: string]: RunConfigInput } = { mnist };
+export const RECIPES: { readonly [name: string]: RunConfigInput } = {
+  mnist,
+  "fashion-mnist": fashionMnist,
+  "image-folder": imageFolder,
+};

@@ -1,8 +1,8 @@
 import { defineRun, type RunConfigInput } from "@distillate/train";
 
 /**
- * MNIST, whole and real, in a few minutes on two cores: a teacher of 102,130 parameters and a student of 2,346, once with the
- * labels alone and once with the teacher, over three seeds.
+ * MNIST, whole and real, in a few minutes on two cores: a teacher of 102,130 parameters and a student of 5,258, which sees
+ * each image once: over three seeds with the labels alone, and over the same three with the teacher.
  */
 export const mnist: RunConfigInput = defineRun({
   name: "mnist",
@@ -10,15 +10,20 @@ export const mnist: RunConfigInput = defineRun({
   teacher: {
     model: { name: "cnn", filters: [16, 32], dense: 120, dropout: 0.3 },
     training: {
-      epochs: 3,
+      epochs: 4,
       batchSize: 64,
       optimizer: { name: "adam", learningRate: 0.002 },
       augment: { shift: 1 },
     },
   },
   student: {
-    model: { name: "cnn", filters: [4, 8] },
-    training: { epochs: 2, batchSize: 64, optimizer: { name: "adam", learningRate: 0.004 } },
+    model: { name: "cnn", filters: [8, 16] },
+    training: {
+      epochs: 1,
+      batchSize: 64,
+      optimizer: { name: "adam", learningRate: 0.004 },
+      schedule: { name: "cosine", warmup: 0.1 },
+    },
   },
   distill: { temperature: 4, ceWeight: 0.1, kdWeight: 0.9 },
   seeds: [1, 2, 3],

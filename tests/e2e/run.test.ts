@@ -54,7 +54,7 @@ test("run: a bundle that checks out; again, all cached; one value changed, only 
 
   const again = await runSmall(out);
   expect(again.status).toBe(0);
-  expect(again.out.match(/already there/g)).toHaveLength(5);
+  expect(again.out.match(/already there/g)).toHaveLength(6);
 
   const changed = await runSmall(out, `${SMALL},distill.temperature=2`);
   expect(changed.out).toMatch(/✓ teacher \(already there\)/);

@@ -19,4 +19,5 @@ export type PipelineEvent =
       readonly validationAccuracy: number;
       readonly imagesPerSecond: number;
     }
+  | { readonly kind: "progress"; readonly what: string; readonly done: number; readonly total: number }
   | { readonly kind: "note"; readonly code: string; readonly message: string };

@@ -21,7 +21,7 @@ export function floatTensor(values: Float32Array, shape: readonly number[]): Ten
 /** The values of a float32 constant; copied when its bytes are not aligned. */
 export function floatsOf(tensor: Tensor): Float32Array {
   if (tensor.dtype !== "float32") throw new Error(`expected float32, found ${tensor.dtype}`);
-  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : tensor.bytes.slice();
+  const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : new Uint8Array(tensor.bytes);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 

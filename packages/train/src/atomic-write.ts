@@ -3,17 +3,23 @@ import { dirname } from "node:path";
 import { DistillateError } from "@distillate/bundle";
 
 /**
- * Writes a file so that it is there whole or not at all: a temporary neighbour, flushed, then renamed over `path`.
+ * Writes a file so that it is there whole or not at all: a temporary neighbour, flushed, then renamed over `path`. Parts are
+ * written one after the other.
  *
  * @throws DistillateError `disk-full` or `out-not-writable`.
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string | readonly Uint8Array[],
+): Promise<void> {
   const draft = `${path}.${process.pid}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(draft, "w");
     try {
-      await file.writeFile(content);
+      for (const part of typeof content === "string" || content instanceof Uint8Array ? [content] : content) {
+        await file.writeFile(part);
+      }
       await file.sync();
     } finally {
       await file.close();

@@ -20,9 +20,20 @@ const Augment = v.strictObject({
 });
 
 const Data = v.strictObject({
-  kind: v.picklist(["mnist", "idx"]),
+  kind: v.picklist(["mnist", "fashion-mnist", "idx", "image-folder"]),
   /** Where the files are; the built-in sets know their own place. */
   dir: v.optional(v.string()),
+  /** What the images of a folder become; left out, it is chosen from them. */
+  image: v.optional(
+    v.strictObject({
+      width: whole(8, 512),
+      height: whole(8, 512),
+      channels: v.optional(v.picklist([1, 3]), 3),
+      fit: v.optional(v.picklist(["stretch", "cover", "contain"]), "cover"),
+    }),
+  ),
+  /** Part of a folder without train and test that becomes the test part. */
+  testFraction: v.optional(real(0.01, 0.9), 0.2),
   /** Held out of the training part: a fraction below 1, or a count. */
   validation: v.optional(v.union([real(0.001, 0.9), whole(1, 10_000_000)]), 0.1),
   /** Use only the first so many images of each part; for trials and tests. */

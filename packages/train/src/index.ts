@@ -1,4 +1,5 @@
 export { writeError, writeFileAtomic } from "./atomic-write.ts";
+export { cacheDirectory } from "./cache-directory.ts";
 export {
   CHECKPOINT_FILES,
   type Checkpoint,
@@ -24,11 +25,15 @@ export {
 export { isAugmenting } from "./data/augment.ts";
 export { type Batch, type BatchOptions, batches } from "./data/batches.ts";
 export type { DataEvent, DataNote, Dataset, Images, LoadOptions } from "./data/dataset.ts";
+export { type FashionMnistOptions, loadFashionMnist } from "./data/fashion-mnist.ts";
 export { loadIdxDirectory } from "./data/idx-directory.ts";
+export { type ImageFolderOptions, type ImageTarget, loadImageFolder } from "./data/image-folder.ts";
 export { loadMnist } from "./data/mnist.ts";
 export { type Split, splitTrainValidation } from "./data/split.ts";
 export { objectiveOf } from "./distill/step.ts";
+export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";
 export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
+export { type EngineStatus, engineStatus } from "./engine/status.ts";
 export {
   accuracyOf,
   compareToTeacher,

@@ -1,12 +1,34 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { DistillateError } from "@distillate/bundle";
-import { type Dataset, type Images, loadIdxDirectory, loadMnist, type RunConfig } from "@distillate/train";
+import {
+  cacheDirectory,
+  type DataConfig,
+  type Dataset,
+  type Images,
+  type LoadOptions,
+  loadFashionMnist,
+  loadIdxDirectory,
+  loadImageFolder,
+  loadMnist,
+  type RunConfig,
+} from "@distillate/train";
+import type { PipelineEvent } from "../events.ts";
 
 /** Loads the data set of a configuration; `data.limit` keeps the first so many images of each part. */
-export async function loadData({ data }: Pick<RunConfig, "data">): Promise<Dataset> {
+export async function loadData(
+  { data, seeds }: Pick<RunConfig, "data" | "seeds">,
+  onEvent: (event: PipelineEvent) => void = () => undefined,
+): Promise<Dataset> {
   const { limit } = data;
-  const dataset = await LOADERS[data.kind](data.dir);
+  const dataset = await LOADERS[data.kind](data, {
+    cacheDir: cacheDirectory("data"),
+    seed: seeds[0]!,
+    onEvent: (event) => {
+      if (event.kind === "progress")
+        onEvent({ kind: "progress", what: event.what, done: event.done, total: event.total });
+    },
+  });
   if (limit === undefined) return dataset;
   return {
     ...dataset,
@@ -20,9 +42,14 @@ export async function loadData({ data }: Pick<RunConfig, "data">): Promise<Datas
   };
 }
 
-const LOADERS: { readonly [Kind in RunConfig["data"]["kind"]]: (dir: string | undefined) => Promise<Dataset> } = {
-  mnist: (dir) => loadMnist(dir ?? packagedMnist()),
-  idx: (dir) => loadIdxDirectory(required(dir, "idx"), "idx"),
+const LOADERS: {
+  readonly [Kind in DataConfig["kind"]]: (data: DataConfig, options: LoadOptions) => Promise<Dataset>;
+} = {
+  mnist: ({ dir }) => loadMnist(dir ?? packagedMnist()),
+  "fashion-mnist": ({ dir }, options) => loadFashionMnist({ ...options, ...(dir !== undefined && { directory: dir }) }),
+  idx: ({ dir }) => loadIdxDirectory(required(dir, "idx"), "idx"),
+  "image-folder": ({ dir, image, testFraction }, options) =>
+    loadImageFolder(required(dir, "image-folder"), { ...options, testFraction, ...(image && { image }) }),
 };
 
 /** The full set comes as an npm package. */

@@ -37,7 +37,7 @@ export const nodeRunner: Runner = async (onnx, options = {}): Promise<RunnableMo
 function toOrt(tensor: Tensor): OrtTensor {
   const View = VIEWS[tensor.dtype as keyof typeof VIEWS];
   // A view needs its own alignment; bytes cut out of a file may not have it.
-  const bytes = tensor.bytes.byteOffset % View.BYTES_PER_ELEMENT === 0 ? tensor.bytes : tensor.bytes.slice();
+  const bytes = tensor.bytes.byteOffset % View.BYTES_PER_ELEMENT === 0 ? tensor.bytes : new Uint8Array(tensor.bytes);
   const data = new View(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / View.BYTES_PER_ELEMENT);
   return new OrtTensor(tensor.dtype as "float32", data as Float32Array, tensor.shape);
 }

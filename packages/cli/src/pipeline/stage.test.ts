@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runStage, type Stage } from "./stage.ts";
 
-const clock = (): number => 0;
+const events = { clock: (): number => 0, onEvent: (): void => undefined };
 
 async function counting(
   inputs: unknown,
@@ -22,9 +22,9 @@ async function counting(
 
 test("the same inputs run once, whatever the order of their members", async () => {
   const first = await counting({ a: 1, b: [2, { c: 3, d: 4 }] });
-  expect((await runStage(first.stage, clock)).cached).toBe(false);
+  expect((await runStage(events, first.stage)).cached).toBe(false);
   const second = await counting({ b: [2, { d: 4, c: 3 }], a: 1 }, first.stage.directory);
-  const outcome = await runStage(second.stage, clock);
+  const outcome = await runStage(events, second.stage);
   expect(outcome.cached).toBe(true);
   expect(outcome.record.result).toEqual({ runs: 1 });
   expect(second.runs()).toBe(0);
@@ -32,10 +32,10 @@ test("the same inputs run once, whatever the order of their members", async () =
 
 test("another input runs again from an empty directory", async () => {
   const first = await counting(1);
-  await runStage(first.stage, clock);
+  await runStage(events, first.stage);
   await writeFile(join(first.stage.directory, "leftover"), "");
   const second = await counting(2, first.stage.directory);
-  expect((await runStage(second.stage, clock)).cached).toBe(false);
+  expect((await runStage(events, second.stage)).cached).toBe(false);
   await expect(readFile(join(first.stage.directory, "leftover"))).rejects.toThrow("ENOENT");
 });
 
@@ -48,17 +48,14 @@ test("a stage that was cut off finds what it had written", async () => {
       throw new Error("cut off");
     },
   };
-  await expect(runStage(cutOff, clock)).rejects.toThrow("cut off");
-  await runStage(
-    {
-      ...stage,
-      run: async () => {
-        expect(await readFile(join(stage.directory, "progress"), "utf8")).toBe("half");
-        return { result: null, files: ["progress"] };
-      },
+  await expect(runStage(events, cutOff)).rejects.toThrow("cut off");
+  await runStage(events, {
+    ...stage,
+    run: async () => {
+      expect(await readFile(join(stage.directory, "progress"), "utf8")).toBe("half");
+      return { result: null, files: ["progress"] };
     },
-    clock,
-  );
+  });
 });
 
 test.each([
@@ -66,8 +63,8 @@ test.each([
   ["gone", (path: string) => rm(path)],
 ])("a finished output that is %s is named, not silently redone", async (_what, damage) => {
   const { stage, runs } = await counting(1);
-  await runStage(stage, clock);
+  await runStage(events, stage);
   await damage(join(stage.directory, "out.txt"));
-  await expect(runStage(stage, clock)).rejects.toMatchObject({ code: "stage-output-corrupted" });
+  await expect(runStage(events, stage)).rejects.toMatchObject({ code: "stage-output-corrupted" });
   expect(runs()).toBe(1);
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DistillateError } from "@distillate/bundle";
 import { writeFileAtomic } from "@distillate/train";
 import { contentKey, sha256 } from "./content-hash.ts";
+import type { PipelineContext } from "./context.ts";
 
 const RECORD = "stage.json";
 const PENDING = "pending.json";
@@ -44,18 +45,22 @@ export interface StageOutcome<Result> {
 }
 
 /**
- * Runs a stage, or skips it when its key is already there.
+ * Runs a stage, or skips it when its key is already there, and says which.
  *
  * A stage that was cut off with the same key finds its directory as it left it and may resume; with another key the
  * directory is emptied first.
  *
  * @throws DistillateError `stage-output-corrupted` when a finished stage's file is missing or has changed.
  */
-export async function runStage<Result>(stage: Stage<Result>, clock: () => number): Promise<StageOutcome<Result>> {
+export async function runStage<Result>(
+  { onEvent, clock }: Pick<PipelineContext, "onEvent" | "clock">,
+  stage: Stage<Result>,
+): Promise<StageOutcome<Result>> {
   const key = contentKey({ stage: stage.name, inputs: stage.inputs });
   const finished = await readRecord<Result>(stage.directory);
   if (finished?.key === key) {
     await checkOutputs(stage, finished);
+    onEvent({ kind: "stage-cached", stage: stage.name });
     return { record: finished, cached: true };
   }
 
@@ -65,6 +70,7 @@ export async function runStage<Result>(stage: Stage<Result>, clock: () => number
     await writeFileAtomic(pendingPath, JSON.stringify({ key }));
   }
 
+  onEvent({ kind: "stage-start", stage: stage.name });
   const start = clock();
   const { result, files } = await stage.run();
   const record: StageRecord<Result> = {
@@ -78,6 +84,7 @@ export async function runStage<Result>(stage: Stage<Result>, clock: () => number
   };
   await writeFileAtomic(join(stage.directory, RECORD), `${JSON.stringify(record, null, 2)}\n`);
   await rm(pendingPath, { force: true });
+  onEvent({ kind: "stage-done", stage: stage.name, seconds: record.seconds });
   return { record, cached: false };
 }
 

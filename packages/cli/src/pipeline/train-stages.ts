@@ -1,20 +1,14 @@
 /** The stages teacher, baseline and student: each network in its own process, as many at once as there are slots. */
 import { join } from "node:path";
-import {
-  CHECKPOINT_FILES,
-  type Dataset,
-  type Engine,
-  isAugmenting,
-  type Role,
-  type RunConfig,
-} from "@distillate/train";
+import { CHECKPOINT_FILES, isAugmenting, type Role } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { runInChild } from "./child-process.ts";
-import type { RunDirectory } from "./run-directory.ts";
+import type { PipelineContext } from "./context.ts";
+import { TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
 import { type Job, runJobs } from "./schedule-jobs.ts";
 import { outputHash, runStage, type StageRecord } from "./stage.ts";
-import { TEST_LOGITS, TRAIN_LOGITS, type TrainingOutcome, type TrainingTask } from "./training-task.ts";
+import type { TrainingOutcome, TrainingTask } from "./training-task.ts";
 
 /** A trained network: where its files are and what its stage recorded. */
 export interface Trained {
@@ -25,22 +19,16 @@ export interface Trained {
   readonly cached: boolean;
 }
 
-/** What the pipeline hands to its stages. */
-export interface PipelineContext {
-  readonly run: RunDirectory;
-  readonly config: RunConfig;
-  readonly engine: Engine;
-  readonly data: Dataset;
-  readonly onEvent: (event: PipelineEvent) => void;
-  readonly signal: AbortSignal;
-  readonly clock: () => number;
-}
-
 /** Two networks train side by side on the wasm engine, which uses one core; a native engine uses all cores itself. */
 const WASM_SLOTS = 2;
 
+const ROLES: readonly Role[] = ["teacher", "baseline", "student"];
+
 /** Trains the teacher, then a baseline and a distilled student for every seed; baselines run beside the teacher. */
-export async function trainNetworks(context: PipelineContext): Promise<readonly Trained[]> {
+export async function trainNetworks(
+  context: PipelineContext,
+  roles: readonly Role[] = ROLES,
+): Promise<readonly Trained[]> {
   const { config, engine } = context;
   const done = new Map<string, Trained>();
   const job = (role: Role, seed: number, after: readonly string[] = []): Job<Trained> => {
@@ -58,7 +46,7 @@ export async function trainNetworks(context: PipelineContext): Promise<readonly 
   const jobs = [
     job("teacher", config.seeds[0]!),
     ...config.seeds.map((seed) => job("baseline", seed)),
-    ...config.seeds.map((seed) => job("student", seed, ["teacher"])),
+    ...(roles.includes("student") ? config.seeds.map((seed) => job("student", seed, ["teacher"])) : []),
   ];
   const results = await runJobs(jobs, engine.name === "wasm" ? WASM_SLOTS : 1);
   return jobs.map(({ id }) => results.get(id)!);
@@ -74,7 +62,8 @@ async function trainOne(
   const directory = run.at(id);
   const part = role === "teacher" ? config.teacher : config.student;
   const keepsTrainLogits = role === "teacher" && !isAugmenting(config.student.training.augment);
-  const outcome = await runStage<TrainingOutcome>(
+  const { record, cached } = await runStage<TrainingOutcome>(
+    { onEvent, clock },
     {
       name: id,
       directory,
@@ -90,7 +79,6 @@ async function trainOne(
         ...(teacher && { distill: config.distill, teacher: outputHash(teacher.record, "weights.bin") }),
       },
       run: async () => {
-        onEvent({ kind: "stage-start", stage: id });
         const task: TrainingTask = {
           job: id,
           role,
@@ -108,9 +96,6 @@ async function trainOne(
         return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, ...(keepsTrainLogits ? [TRAIN_LOGITS] : [])] };
       },
     },
-    clock,
   );
-  const { record, cached } = outcome;
-  onEvent(cached ? { kind: "stage-cached", stage: id } : { kind: "stage-done", stage: id, seconds: record.seconds });
   return { role, seed, directory: join(directory), record, cached };
 }

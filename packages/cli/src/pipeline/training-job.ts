@@ -1,5 +1,5 @@
 /** One network, trained in a process of its own: this is the process' main module. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { PreprocessSpec } from "@distillate/bundle";
 import {
@@ -24,7 +24,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
 import { loadData } from "./load-data.ts";
-import { TEST_LOGITS, TRAIN_LOGITS, type TrainingOutcome, type TrainingTask } from "./training-task.ts";
+import { logitsBytes, readLogits, TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
+import type { TrainingOutcome, TrainingTask } from "./training-task.ts";
 
 /** How the images of a set become input for training: channels last, as tfjs wants them. */
 function preprocessFor({ train }: Pick<Dataset, "train">): PreprocessSpec {
@@ -77,9 +78,9 @@ async function train(
     },
   });
 
-  await writeFileAtomic(join(directory, TEST_LOGITS), bytesOf(predictLogits(model, data.test, preprocess).values));
+  await writeFileAtomic(join(directory, TEST_LOGITS), logitsBytes(predictLogits(model, data.test, preprocess)));
   if (role === "teacher" && !isAugmenting(config.student.training.augment)) {
-    await writeFileAtomic(join(directory, TRAIN_LOGITS), bytesOf(predictLogits(model, data.train, preprocess).values));
+    await writeFileAtomic(join(directory, TRAIN_LOGITS), logitsBytes(predictLogits(model, data.train, preprocess)));
   }
   const parameters = model.countParams();
   await writeCheckpoint(directory, model, {
@@ -106,8 +107,7 @@ async function teacherLogits(directory: string, config: RunConfig, classes: numb
     const teacher = await loadModel((await readCheckpoint(directory)).artifacts);
     return (_batch, inputs) => teacher.apply(inputs, { training: false }) as tf.Tensor2D;
   }
-  const bytes = await readFile(join(directory, TRAIN_LOGITS));
-  const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  const { values: all } = await readLogits(join(directory, TRAIN_LOGITS), classes);
   return ({ indices, size }: Batch) => {
     const rows = new Float32Array(size * classes);
     for (const [place, sample] of indices.entries()) {
@@ -115,10 +115,6 @@ async function teacherLogits(directory: string, config: RunConfig, classes: numb
     }
     return tf.tensor2d(rows, [size, classes]);
   };
-}
-
-function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
 serveParent(train);

@@ -18,8 +18,3 @@ export interface TrainingOutcome {
   readonly epoch: number;
   readonly validationAccuracy: number;
 }
-
-/** Logits on the test part, and the teacher's on the training part: float32, row after row. */
-export const TEST_LOGITS = "test-logits.bin";
-/** See {@link TEST_LOGITS}. */
-export const TRAIN_LOGITS = "train-logits.bin";

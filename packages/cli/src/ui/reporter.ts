@@ -51,7 +51,8 @@ export function createReporter({ json, quiet, stream, clock }: ReporterOptions):
     close: clear,
     event(event) {
       if (quiet) return;
-      if (json) return void (event.kind !== "step" && stream.write(`${JSON.stringify(event)}\n`));
+      if (json)
+        return void (event.kind !== "step" && event.kind !== "progress" && stream.write(`${JSON.stringify(event)}\n`));
       switch (event.kind) {
         case "stage-start":
           return line(`· ${event.stage}`);
@@ -67,6 +68,11 @@ export function createReporter({ json, quiet, stream, clock }: ReporterOptions):
             `  ${event.job}  epoch ${event.epoch}/${event.epochs}  loss ${event.losses.total?.toFixed(4)}  ` +
               `validation ${(100 * event.validationAccuracy).toFixed(2)} %  ${Math.round(event.imagesPerSecond)} images/s`,
           );
+        case "progress":
+          if (!live) return;
+          clear();
+          drawn = `${event.what}: ${event.done} of ${event.total}`;
+          return void stream.write(drawn);
         case "step": {
           const progress = jobs.get(event.job) ?? {
             since: clock(),

@@ -6,7 +6,7 @@ import type { Graph, Node, Tensor } from "../graph.ts";
 import { inferShapes } from "../infer.ts";
 import { summarize } from "../inspect.ts";
 import { printGraph } from "../print.ts";
-import { floatTensor } from "../tensor.ts";
+import { floatsOf, floatTensor } from "../tensor.ts";
 import { decodeModel } from "./decode.ts";
 import { encodeModel } from "./encode.ts";
 
@@ -56,6 +56,15 @@ test("what is written is read back, and written again as the same bytes", () => 
   expect(graph).toEqual(GRAPH);
   expect(metadata).toEqual(METADATA);
   expect(encodeModel(graph, metadata)).toEqual(BYTES);
+});
+
+test("constants are read from any offset, out of Node's Buffer too, whose slice is no copy", () => {
+  for (let offset = 0; offset < 4; offset++) {
+    const buffer = Buffer.concat([Buffer.alloc(offset), BYTES]).subarray(offset);
+    const { graph } = decodeModel(buffer);
+    for (const [name, tensor] of GRAPH.constants)
+      expect(floatsOf(graph.constants.get(name)!)).toEqual(floatsOf(tensor));
+  }
 });
 
 test("another tool's file: nameless nodes, a Constant node, numbers one by one, constants among the inputs, no types", () => {

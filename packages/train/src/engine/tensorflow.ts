@@ -4,18 +4,18 @@
  */
 import { existsSync } from "node:fs";
 import Module, { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import util from "node:util";
 import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
+import { cacheDirectory } from "../cache-directory.ts";
 
 /** The packages that bring the backend. */
 export type NativePackage = "@tensorflow/tfjs-node" | "@tensorflow/tfjs-node-gpu";
 
 /** Where `distillate engine install tensorflow` puts the engine: outside of any project. */
 export function engineCacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "distillate", "engines", "tensorflow");
+  return cacheDirectory("engines", "tensorflow");
 }
 
 /** Makes a native package the backend of this process and returns the version of its library; throws `engine-missing` when it isn't there. */

@@ -1,0 +1,23 @@
+import type { PipelineResult } from "../pipeline/pipeline.ts";
+import { finding } from "./run-report.ts";
+import { textTable } from "./table.ts";
+
+/** What a run up to any stage shows on a terminal at its end. */
+export function describeResult({ trained, fp32, int8, checks, report }: PipelineResult, out: string): string {
+  const lines: string[] = [];
+  if (report) lines.push("", textTable(report.models), "", finding(report), "");
+  else {
+    for (const { role, seed, record } of trained) {
+      const { parameters, validationAccuracy, epoch } = record.result;
+      lines.push(
+        `${role} of seed ${seed}: ${parameters} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
+      );
+    }
+  }
+  for (const { name, found, allowed, ok } of checks ?? []) {
+    lines.push(`${ok ? "passed" : "FAILED"}: ${name}: ${found}, allowed ${allowed}`);
+  }
+  if (report) lines.push(`${out}/report.html, report.json and report.md in ${report.seconds.toFixed(1)} s`);
+  else for (const file of [fp32, int8]) if (file) lines.push(`${file.path}: ${file.onnx.byteLength} bytes`);
+  return `${lines.join("\n")}\n`;
+}
