@@ -52,5 +52,6 @@ export {
   type TrainResult,
   trainModel,
 } from "./loop.ts";
+export { LOSSES, type LossInput, type LossTerm } from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
 export { nextUnit, randomFor } from "./random.ts";

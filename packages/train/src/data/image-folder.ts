@@ -70,7 +70,7 @@ export async function loadImageFolder(directory: string, options: ImageFolderOpt
     decodeAll(
       entries,
       chosen,
-      (path, reason) => unreadable.push(`${relative(directory, path)}: ${reason}`),
+      (path, reason) => void unreadable.push(`${relative(directory, path)}: ${reason}`),
       (count) => options.onEvent?.({ kind: "progress", what: "images decoded", done: done + count, total }),
     );
   const train = await decode(parts.train, 0);
@@ -252,12 +252,15 @@ async function decodeAll(
       slice.map(({ path }) =>
         decodeImage(path).then(
           (image) => fitImage(image, target),
-          (error: unknown) => onUnreadable(path, (error as Error).message),
+          (error: unknown) => {
+            onUnreadable(path, (error as Error).message);
+            return undefined;
+          },
         ),
       ),
     );
     for (const [i, image] of images.entries()) {
-      if (!image) continue;
+      if (image === undefined) continue;
       pixels.set(image, count * size);
       classes[count++] = slice[i]!.label;
     }
