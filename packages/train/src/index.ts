@@ -31,6 +31,7 @@ export { type ImageFolderOptions, type ImageTarget, loadImageFolder } from "./da
 export { loadMnist } from "./data/mnist.ts";
 export { type Split, splitTrainValidation } from "./data/split.ts";
 export { objectiveOf } from "./distill/step.ts";
+export { cachedTeacher, liveTeacher } from "./distill/teacher-cache.ts";
 export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";
 export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
 export { type EngineStatus, engineStatus } from "./engine/status.ts";

@@ -3,10 +3,11 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { PreprocessSpec } from "@distillate/bundle";
 import {
-  type Batch,
   buildModel,
+  cachedTeacher,
   type Dataset,
   isAugmenting,
+  liveTeacher,
   loadModel,
   objectiveOf,
   predictLogits,
@@ -20,7 +21,6 @@ import {
   writeCheckpoint,
   writeFileAtomic,
 } from "@distillate/train";
-import * as tf from "@tensorflow/tfjs-core";
 import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
 import { loadData } from "./load-data.ts";
@@ -64,7 +64,7 @@ async function train(
     preprocess,
     training: part.training,
     objective: objectiveOf(part.training, role === "student" ? config.distill : undefined),
-    ...(task.teacher && { teacher: await teacherLogits(task.teacher, config, data.labels.length) }),
+    ...(task.teacher && { teacher: await teacherLogits(task.teacher, config, data, preprocess) }),
     seed,
     directory,
     signal,
@@ -102,19 +102,16 @@ async function train(
 }
 
 /** The teacher's logits: looked up where every epoch sees the same images, computed on the very batch where it doesn't. */
-async function teacherLogits(directory: string, config: RunConfig, classes: number): Promise<TeacherLogits> {
-  if (isAugmenting(config.student.training.augment)) {
-    const teacher = await loadModel((await readCheckpoint(directory)).artifacts);
-    return (_batch, inputs) => teacher.apply(inputs, { training: false }) as tf.Tensor2D;
-  }
-  const { values: all } = await readLogits(join(directory, TRAIN_LOGITS), classes);
-  return ({ indices, size }: Batch) => {
-    const rows = new Float32Array(size * classes);
-    for (const [place, sample] of indices.entries()) {
-      rows.set(all.subarray(sample * classes, (sample + 1) * classes), place * classes);
-    }
-    return tf.tensor2d(rows, [size, classes]);
-  };
+async function teacherLogits(
+  directory: string,
+  config: RunConfig,
+  data: Dataset,
+  preprocess: PreprocessSpec,
+): Promise<TeacherLogits> {
+  const teacher = await loadModel((await readCheckpoint(directory)).artifacts);
+  if (isAugmenting(config.student.training.augment)) return liveTeacher(teacher);
+  const table = await readLogits(join(directory, TRAIN_LOGITS), data.labels.length);
+  return cachedTeacher(table, teacher, data.train, preprocess);
 }
 
 serveParent(train);

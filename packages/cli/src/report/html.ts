@@ -1,4 +1,5 @@
 /** `report.html`: one file without anything from outside. */
+import { type Figure, figures } from "./plots.ts";
 import { finding, type RunReport } from "./run-report.ts";
 import { COLUMNS } from "./table.ts";
 
@@ -9,13 +10,12 @@ h1{margin-bottom:.2rem}h2{margin-top:2.2rem;font-size:1.15rem}.lead{font-size:1.
 th,td{padding:.35rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
 .right{text-align:right}thead th{border-bottom-width:2px}
 .ok{color:var(--good)}.failed{color:var(--bad);font-weight:600}
-.cell{text-align:center;min-width:2.2rem}pre{background:var(--soft);padding:1rem;overflow-x:auto}
+figure{margin:2.2rem 0}figcaption{font-weight:600;margin-bottom:.5rem}.legend{margin:.2rem 0;font-size:.85rem}.swatch{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-left:.8em}svg{max-width:100%;height:auto;background:none!important}pre{background:var(--soft);padding:1rem;overflow-x:auto}
 @media(prefers-color-scheme:dark){:root{--good:#5fd08f;--bad:#ff8f80}}@media print{body{max-width:none}}`;
 
-/** The report as a page: results first, then checks, training, classes, configuration. */
+/** The report as a page: results and pictures first, then checks, training, configuration. */
 export function htmlReport(report: RunReport): string {
   const { models, checks, curves, data } = report;
-  const shipped = models.find(({ id }) => id === "fp32")!;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -27,6 +27,7 @@ ${table(
   COLUMNS.map(({ title, align }) => ({ title, align })),
   models.map((model) => COLUMNS.map((column) => escapeHtml(column.cell(model)))),
 )}
+${figures(report).map(figure).join("\n")}
 <h2>Checks</h2><ul>${checks
     .map(
       ({ name, found, allowed, ok }) =>
@@ -50,19 +51,6 @@ ${table(
     ]),
   ),
 )}
-${table(
-  "Exported student: what was taken for what",
-  [
-    { title: "truth ╲ answer", align: "left" },
-    ...data.labels.map((title) => ({ title, align: "right" as const })),
-    { title: "right", align: "right" },
-  ],
-  shipped.confusion.map((row, label) => [
-    escapeHtml(data.labels[label]!),
-    ...row.map((count) => (count === 0 ? "·" : String(count))),
-    `${(100 * shipped.perClass[label]!).toFixed(1)} %`,
-  ]),
-)}
 <h2>Where it comes from</h2>
 <p>${data.train.toLocaleString("en")} training and ${data.test.toLocaleString("en")} test images of ${escapeHtml(data.name)} (SHA-256 ${escapeHtml(data.hash)}).
 distillate ${escapeHtml(report.tool)}, Node ${escapeHtml(report.node)}, engine ${escapeHtml(report.engine.name)} ${escapeHtml(report.engine.version)}${report.engine.refused
@@ -71,6 +59,14 @@ distillate ${escapeHtml(report.tool)}, Node ${escapeHtml(report.node)}, engine $
 <details><summary>Configuration</summary><pre>${escapeHtml(JSON.stringify(report.config, null, 2))}</pre></details>
 </body></html>
 `;
+}
+
+function figure({ caption, svg, legend }: Figure): string {
+  const names = legend.map(
+    ({ name, colour }) => `<span class="swatch" style="background:${colour}"></span> ${escapeHtml(name)}`,
+  );
+  const explained = names.length > 0 ? `<p class="legend">${names.join(" ")}</p>` : "";
+  return `<figure><figcaption>${escapeHtml(caption)}</figcaption>${explained}<div class="scroll">${svg}</div></figure>`;
 }
 
 function table(

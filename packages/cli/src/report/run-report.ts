@@ -57,6 +57,15 @@ export interface RunReport {
   readonly checks: readonly Check[];
 }
 
+/** What each row is called. */
+export const MODEL_NAMES: { readonly [Id in ModelRow["id"]]: string } = {
+  teacher: "teacher",
+  baseline: "student, labels alone",
+  student: "student, distilled",
+  fp32: "exported, fp32",
+  int8: "exported, int8",
+};
+
 /** Mean and standard deviation (n - 1). */
 export function meanAndDeviation(values: readonly number[]): { readonly mean: number; readonly deviation?: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,4 +1,4 @@
-import type { ModelRow } from "./run-report.ts";
+import { MODEL_NAMES, type ModelRow } from "./run-report.ts";
 
 /** One column of the results table; all three reports share them. */
 export interface Column {
@@ -7,18 +7,11 @@ export interface Column {
   cell(row: ModelRow): string;
 }
 
-const NAMES: { readonly [Id in ModelRow["id"]]: string } = {
-  teacher: "teacher",
-  baseline: "student, labels alone",
-  student: "student, distilled",
-  fp32: "exported, fp32",
-  int8: "exported, int8",
-};
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 /** The columns of the results table. */
 export const COLUMNS: readonly Column[] = [
-  { title: "model", align: "left", cell: ({ id }) => NAMES[id] },
+  { title: "model", align: "left", cell: ({ id }) => MODEL_NAMES[id] },
   { title: "runs in", align: "left", cell: ({ runtime }) => runtime },
   { title: "parameters", align: "right", cell: ({ parameters }) => parameters?.toLocaleString("en") ?? "" },
   { title: "bytes", align: "right", cell: ({ bytes }) => bytes?.toLocaleString("en") ?? "" },

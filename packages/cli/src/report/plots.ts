@@ -1,0 +1,150 @@
+/** The report's pictures as SVG text: nothing from outside, no script, the page's own colours. */
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { MODEL_NAMES, type ModelRow, type RunReport } from "./run-report.ts";
+
+/** One picture and what it shows. */
+export interface Figure {
+  readonly caption: string;
+  readonly svg: string;
+  /** What the colours mean, where the picture itself doesn't say it. */
+  readonly legend: readonly { readonly name: string; readonly colour: string }[];
+}
+
+const WIDTH = 760;
+const NETWORKS = ["teacher", "baseline", "student"] as const;
+const percent = (share: number): number => 100 * share;
+
+/** Okabe and Ito's colours, told apart by nearly everybody. */
+const COLOURS: { readonly [Id in ModelRow["id"]]: string } = {
+  teacher: "#0072b2",
+  baseline: "#e69f00",
+  student: "#009e73",
+  fp32: "#cc79a7",
+  int8: "#d55e00",
+};
+
+/** All pictures of a report, in the order they are shown. */
+export function figures(report: RunReport): readonly Figure[] {
+  return [accuracyAgainstSize(report), learningCurves(report), accuracyByClass(report), confusion(report)];
+}
+
+function draw(caption: string, explained: readonly ModelRow["id"][], options: Plot.PlotOptions): Figure {
+  const { document } = parseHTML("<html><body></body></html>");
+  const className = `figure-${caption.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const element = Plot.plot({ width: WIDTH, marginLeft: 60, ...options, className, document, ariaLabel: caption });
+  const legend = explained.map((id) => ({ name: MODEL_NAMES[id], colour: COLOURS[id] }));
+  return { caption, svg: element.outerHTML, legend };
+}
+
+function colourScale(ids: readonly ModelRow["id"][]): Plot.ScaleOptions {
+  return { domain: ids.map((id) => MODEL_NAMES[id]), range: ids.map((id) => COLOURS[id]) };
+}
+
+function accuracyAgainstSize({ models }: RunReport): Figure {
+  const points = models.map(({ id, bytes, accuracy, mean }) => ({
+    name: MODEL_NAMES[id],
+    bytes: bytes ?? 0,
+    accuracy: percent(mean ?? accuracy),
+  }));
+  const seeds = models.flatMap(({ id, bytes, seeds: all }) =>
+    (all ?? []).map(({ accuracy }) => ({ name: MODEL_NAMES[id], bytes: bytes ?? 0, accuracy: percent(accuracy) })),
+  );
+  return draw("Accuracy against size: means over the seeds, each seed a small dot", [], {
+    height: 320,
+    marginRight: 140,
+    grid: true,
+    x: { type: "log", label: "bytes →", tickFormat: "~s" },
+    y: { label: "↑ accuracy on the test part, %", nice: true },
+    color: colourScale(models.map(({ id }) => id)),
+    marks: [
+      Plot.dot(seeds, { x: "bytes", y: "accuracy", stroke: "name", r: 2 }),
+      Plot.dot(points, { x: "bytes", y: "accuracy", fill: "name", r: 5 }),
+      Plot.text(points, { x: "bytes", y: "accuracy", text: "name", textAnchor: "start", dx: 9 }),
+    ],
+  });
+}
+
+function learningCurves({ curves }: RunReport): Figure {
+  const rows = curves.flatMap(({ role, seed, history }) =>
+    history.map(({ epoch, validationAccuracy }) => ({
+      network: `${role} ${seed}`,
+      name: MODEL_NAMES[role],
+      epoch,
+      accuracy: percent(validationAccuracy),
+    })),
+  );
+  const last = Math.max(...rows.map(({ epoch }) => epoch));
+  return draw("Validation accuracy after each epoch, a line for each seed", NETWORKS, {
+    height: 300,
+    grid: true,
+    x: {
+      label: "epoch →",
+      tickFormat: "d",
+      ticks: Array.from({ length: Math.min(last, 10) }, (_, i) => Math.ceil(((i + 1) * last) / Math.min(last, 10))),
+    },
+    y: { label: "↑ %", nice: true },
+    color: colourScale(NETWORKS),
+    marks: [
+      Plot.line(rows, { x: "epoch", y: "accuracy", z: "network", stroke: "name" }),
+      Plot.dot(rows, { x: "epoch", y: "accuracy", fill: "name", r: 3, title: "network" }),
+    ],
+  });
+}
+
+function accuracyByClass({ models, data }: RunReport): Figure {
+  const shown = models.filter(({ id }) => id !== "fp32");
+  const rows = shown.flatMap(({ id, perClass }) =>
+    data.labels.map((label, i) => ({ name: MODEL_NAMES[id], label, accuracy: percent(perClass[i]!) })),
+  );
+  const known = rows.filter(({ accuracy }) => Number.isFinite(accuracy));
+  const ids = shown.map(({ id }) => id);
+  return draw("Accuracy by class", ids, {
+    height: 60 + 22 * data.labels.length,
+    marginLeft: 20 + 7 * Math.max(...data.labels.map(({ length }) => Math.min(length, 24))),
+    grid: true,
+    x: { label: "% of this class →", nice: true },
+    y: { label: null, domain: [...data.labels] },
+    color: colourScale(ids),
+    marks: [
+      Plot.ruleY(known, Plot.groupY({ x1: "min", x2: "max" }, { x: "accuracy", y: "label", stroke: "#8888" })),
+      Plot.dot(known, { x: "accuracy", y: "label", fill: "name", r: 4, title: "name" }),
+    ],
+  });
+}
+
+function confusion({ models, data }: RunReport): Figure {
+  const { confusion: counts } = models.find(({ id }) => id === "fp32")!;
+  const cells = counts.flatMap((row, truth) => {
+    const total = row.reduce((sum, count) => sum + count, 0);
+    return row.map((count, answer) => ({
+      truth: data.labels[truth]!,
+      answer: data.labels[answer]!,
+      count,
+      share: truth === answer || total === 0 ? 0 : percent(count / total),
+    }));
+  });
+  const side = Math.min(34, Math.max(14, 600 / data.labels.length));
+  const margin = 20 + 7 * Math.max(...data.labels.map(({ length }) => Math.min(length, 24)));
+  return draw("Exported student: what was taken for what (errors shaded)", [], {
+    width: margin + 40 + side * data.labels.length,
+    height: margin + 40 + side * data.labels.length,
+    marginLeft: margin,
+    marginTop: margin,
+    x: {
+      axis: "top",
+      label: "answer →",
+      domain: [...data.labels],
+      tickRotate: data.labels.some(({ length }) => length > 3) ? -60 : 0,
+    },
+    y: { label: "↓ truth", domain: [...data.labels] },
+    color: { type: "linear", range: ["#d55e0000", "#d55e00"], interpolate: "rgb" },
+    marks: [
+      Plot.cell(cells, { x: "answer", y: "truth", fill: "share", stroke: "#8884" }),
+      Plot.text(
+        cells.filter(({ count }) => count > 0),
+        { x: "answer", y: "truth", text: "count", fontSize: Math.min(11, side / 2.6) },
+      ),
+    ],
+  });
+}

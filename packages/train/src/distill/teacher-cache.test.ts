@@ -1,0 +1,54 @@
+import type { PreprocessSpec } from "@distillate/bundle";
+import { beforeAll, expect, test } from "vitest";
+import type { Images } from "../data/dataset.ts";
+import { selectEngine } from "../engine/select.ts";
+import { predictLogits } from "../evaluate.ts";
+import { buildModel } from "../models/index.ts";
+import { cachedTeacher } from "./teacher-cache.ts";
+
+const images: Images = {
+  count: 150,
+  shape: [8, 8, 1],
+  pixels: Uint8Array.from({ length: 150 * 64 }, (_, i) => (i * 37) % 256),
+  classes: new Uint16Array(150),
+};
+const preprocess: PreprocessSpec = {
+  kind: "image",
+  width: 8,
+  height: 8,
+  channels: 1,
+  fit: "stretch",
+  scale: 1 / 255,
+  mean: [0],
+  std: [1],
+  layout: "nhwc",
+};
+
+beforeAll(async () => {
+  await selectEngine({ engine: "wasm" });
+});
+
+const build = (seed: number): ReturnType<typeof buildModel> =>
+  buildModel({ name: "cnn", filters: [4], dense: 0, dropout: 0 }, { shape: [8, 8, 1], classes: 3, seed });
+
+test("rows are those of the batch's images", () => {
+  const teacher = build(1);
+  const table = predictLogits(teacher, images, preprocess);
+  const lookUp = cachedTeacher(table, teacher, images, preprocess);
+  const indices = Uint32Array.of(149, 0, 7);
+  const inputs = new Float32Array();
+  const rows = lookUp({ size: 3, indices, inputs, classes: new Int32Array(3) }, undefined as never);
+  expect([...rows.dataSync()]).toEqual([149, 0, 7].flatMap((i) => [...table.values.subarray(i * 3, i * 3 + 3)]));
+});
+
+test("another teacher's table, a damaged one and one that is too short are refused", () => {
+  const teacher = build(1);
+  const table = predictLogits(teacher, images, preprocess);
+  const damaged = { ...table, values: table.values.map((value, i) => (i === 3 * 4 ? Number.NaN : value)) };
+  const short = { ...table, values: table.values.subarray(3) };
+  for (const wrong of [predictLogits(build(2), images, preprocess), damaged, short]) {
+    expect(() => cachedTeacher(wrong, teacher, images, preprocess)).toThrowError(
+      expect.objectContaining({ code: "teacher-cache-mismatch" }),
+    );
+  }
+});

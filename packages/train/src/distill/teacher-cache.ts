@@ -1,0 +1,62 @@
+/**
+ * A teacher's logits for every training image, computed once: what students read where every epoch sees the same view of an
+ * image, and what all seeds and sweeps share. A part of it is computed again before it is trusted.
+ */
+import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { Images } from "../data/dataset.ts";
+import { type Logits, predictLogits } from "../evaluate.ts";
+import type { TeacherLogits } from "../loop.ts";
+
+const CHECKED = 64;
+/** Relative to the largest logit: what another engine or batch size may round differently. */
+const TOLERANCE = 1e-3;
+
+/** A teacher that is run on the very batch, for students whose images change from epoch to epoch. */
+export function liveTeacher(teacher: LayersModel): TeacherLogits {
+  return (_batch, inputs) => teacher.apply(inputs, { training: false }) as tf.Tensor2D;
+}
+
+/**
+ * A teacher that is looked up.
+ *
+ * @throws DistillateError `teacher-cache-mismatch` when the table has another size, or when the teacher itself says otherwise on
+ * one of 64 images spread over the set.
+ */
+export function cachedTeacher(
+  { values, classes }: Logits,
+  teacher: LayersModel,
+  images: Images,
+  preprocess: PreprocessSpec,
+): TeacherLogits {
+  const rows = values.length / classes;
+  if (rows !== images.count) throw mismatch(`${rows} rows, expected ${images.count}, one an image`);
+  const step = Math.max(1, Math.floor(images.count / CHECKED));
+  const checked = Uint32Array.from({ length: Math.min(CHECKED, images.count) }, (_, i) => i * step);
+  const again = predictLogits(teacher, images, preprocess, checked).values;
+  const size = again.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+  for (const [place, image] of checked.entries()) {
+    for (let c = 0; c < classes; c++) {
+      const [found, expected] = [values[image * classes + c]!, again[place * classes + c]!];
+      if (!(Math.abs(found - expected) <= TOLERANCE * size)) {
+        throw mismatch(`${found} for class ${c} of image ${image}, where the teacher now says ${expected}`);
+      }
+    }
+  }
+  return ({ indices, size: batch }) => {
+    const table = new Float32Array(batch * classes);
+    for (const [place, image] of indices.entries()) {
+      table.set(values.subarray(image * classes, (image + 1) * classes), place * classes);
+    }
+    return tf.tensor2d(table, [batch, classes]);
+  };
+}
+
+function mismatch(found: string): DistillateError {
+  return new DistillateError({
+    code: "teacher-cache-mismatch",
+    message: `the cached teacher logits have ${found}`,
+    hint: "Delete the teacher's directory in the run and run again: the teacher and its cache belong together.",
+  });
+}
