@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { acquireLock } from "./lock.ts";
 
@@ -42,4 +43,27 @@ test("a lock cut short by a full disk is taken over", async () => {
   const directory = await scratch();
   await writeFile(join(directory, ".lock"), "");
   expect((await acquireLock(directory)).tookOverStale).toBe(true);
+});
+
+test("many take over one stale lock: one holds it, the others are told so", async () => {
+  const directory = await scratch();
+  await writeFile(join(directory, ".lock"), lockOf(spawnSync(process.execPath, ["-e", ""]).pid));
+  const script = `
+    const { acquireLock } = await import(${JSON.stringify(new URL("./lock.ts", import.meta.url).href)});
+    const lines = (await import("node:readline")).createInterface(process.stdin)[Symbol.asyncIterator]();
+    console.log("ready");
+    await lines.next();
+    console.log(await acquireLock(${JSON.stringify(directory)}).then(() => "held", (error) => error.code));
+    await lines.next();
+  `;
+  const flags = ["--import", "tsx", "--conditions=@distillate/source", "--input-type=module", "--eval", script];
+  const children = Array.from({ length: 4 }, () => {
+    const child = spawn(process.execPath, flags, { stdio: ["pipe", "pipe", "inherit"] });
+    return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() };
+  });
+  const answers = (): Promise<string[]> => Promise.all(children.map(async ({ lines }) => (await lines.next()).value));
+  expect(await answers()).toEqual(["ready", "ready", "ready", "ready"]);
+  for (const { child } of children) child.stdin.write("go\n");
+  expect((await answers()).sort()).toEqual(["held", "run-locked", "run-locked", "run-locked"]);
+  for (const { child } of children) child.stdin.end("leave\n");
 });

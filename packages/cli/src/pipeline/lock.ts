@@ -1,5 +1,5 @@
 import { readFileSync, rmSync } from "node:fs";
-import { link, mkdir, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DistillateError } from "@distillate/bundle";
@@ -37,7 +37,7 @@ export async function acquireLock(directory: string): Promise<Lock> {
     if (!first) {
       const holder = readOwner(path);
       if (holder !== undefined && !isStale(holder)) throw lockedError(directory, holder);
-      await rm(path, { force: true });
+      await setAside(path, holder);
       if (!(await linked(draft, path))) throw lockedError(directory, readOwner(path) ?? owner);
     }
     const release = (): void => {
@@ -47,6 +47,23 @@ export async function acquireLock(directory: string): Promise<Lock> {
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/**
+ * Takes a stale lock away. Two processes may have judged it stale; the rename is what only one of them can do to it, and one
+ * that finds it got hold of a newer lock puts that back.
+ */
+async function setAside(path: string, judged: LockOwner | undefined): Promise<void> {
+  const aside = `${path}.stale.${process.pid}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  const taken = readOwner(aside);
+  if (taken !== undefined && (taken.pid !== judged?.pid || taken.since !== judged.since)) await linked(aside, path);
+  await rm(aside, { force: true });
 }
 
 /** Hard-links `from` to `to`; false when `to` exists. */

@@ -69,7 +69,7 @@ async function trainOne(
       directory,
       inputs: {
         tool: TOOL_VERSION,
-        engine: engine.name,
+        engine: [engine.name, engine.version],
         data: data.hash,
         validation: config.data.validation,
         splitSeed: config.seeds[0],

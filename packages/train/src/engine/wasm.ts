@@ -10,12 +10,12 @@ import * as wasm from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 // Registers tfjs' own gradients, which ours complete.
 import "@tensorflow/tfjs-layers";
-import { installWasmGradients } from "./wasm-gradients/index.ts";
+import { installWasmGradients, KERNELS_REVISION } from "./wasm-gradients/index.ts";
 
 const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
 
 /**
- * Makes the wasm backend the current one, gradients included, and returns its version.
+ * Makes the wasm backend the current one, gradients included, and returns its version and that of our kernels.
  *
  * @throws DistillateError `engine-missing` when the backend cannot start here.
  */
@@ -32,7 +32,7 @@ export async function loadWasm(): Promise<string> {
   }
   await tf.ready();
   installWasmGradients();
-  return wasm.version_wasm;
+  return `${wasm.version_wasm}+kernels.${KERNELS_REVISION}`;
 }
 
 /**

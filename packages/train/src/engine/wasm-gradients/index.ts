@@ -11,6 +11,9 @@ import { maxPool } from "./max-pool.ts";
 import { reduceLeading } from "./reduce-leading.ts";
 import { segmentSum } from "./segment-sum.ts";
 
+/** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
+export const KERNELS_REVISION = 2;
+
 let installed = false;
 
 /** Registers all kernels with the wasm backend, once a process. */
