@@ -1,4 +1,12 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+// All that tests write lies in one place, which goes when they end.
+const scratch = mkdtempSync(join(tmpdir(), "distillate-tests-"));
+process.env.TMPDIR = scratch;
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 const source = ["@distillate/source"];
 const project = (name: string, include: string[], options: object = {}) => ({
