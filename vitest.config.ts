@@ -26,6 +26,7 @@ export default defineConfig({
       project("unit", ["packages/*/src/**/*.test.ts", "recipes/*.test.ts"]),
       project("conformance", ["tests/{conformance,golden,docs}/**/*.test.ts"]),
       project("packaging", ["tests/packaging/**/*.test.ts"], { testTimeout: 180_000 }),
+      project("browser", ["tests/browser/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 180_000 }),
       project("e2e", ["tests/e2e/**/*.test.ts"], { testTimeout: 600_000 }),
     ],
   },

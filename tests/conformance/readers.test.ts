@@ -9,7 +9,7 @@ import { onnx as schema } from "onnx-proto";
 import * as node from "onnxruntime-node";
 import * as web from "onnxruntime-web";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type ExportedModel, exportedModels } from "./exported-models.ts";
+import { type ExportedModel, exportedModels } from "../fixtures/exported-models.ts";
 
 const VARIANTS = ["fp32", "int8"] as const;
 let models: readonly ExportedModel[];

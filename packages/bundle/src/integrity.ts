@@ -8,10 +8,13 @@ export interface FileRef {
   readonly sha256: string;
 }
 
-/** SHA-256 of bytes in lower-case hex, by WebCrypto. */
+/** SHA-256 of bytes in lower-case hex: by WebCrypto, or in JavaScript where a page has none (plain http on a local network). */
 export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  const digest = await globalThis.crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const subtle: typeof crypto.subtle | undefined = globalThis.crypto?.subtle;
+  const digest = subtle
+    ? new Uint8Array(await subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>))
+    : (await import("@noble/hashes/sha2.js")).sha256(bytes);
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

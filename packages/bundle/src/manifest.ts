@@ -67,13 +67,22 @@ const Probe = v.object({
   tolerance: v.record(v.string(), v.pipe(v.number(), v.minValue(0))),
 });
 
+const Semver = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}(-[\w.]{1,64})?$/, "a semantic version such as 1.0.0"),
+);
+
 const Manifest = v.object({
   format: v.literal("distillate-bundle"),
   version: v.literal(1),
   id: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "letters, digits, '.', '_' and '-'")),
   /** Semantic version of the model. */
-  semver: v.pipe(v.string(), v.regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}(-[\w.]{1,64})?$/, "a semantic version such as 1.0.0")),
+  semver: Semver,
   task: v.picklist(["image-classification", "audio-classification", "text-classification"]),
+  /** What a runtime must at least be to run it rightly. */
+  requires: v.optional(v.object({ runtime: v.optional(Semver) })),
+  /** Share of devices that shall take this version as an update; absent means all. */
+  rollout: v.optional(share),
   inputs: v.pipe(v.array(TensorSpec), v.minLength(1), v.maxLength(16)),
   outputs: v.pipe(v.array(TensorSpec), v.minLength(1), v.maxLength(16)),
   preprocess: Preprocess,
@@ -147,7 +156,8 @@ function parseText(source: string): unknown {
   }
 }
 
-function isPlainRelativePath(path: string): boolean {
+/** Tells whether a path stays below the place it is relative to, on any system. */
+export function isPlainRelativePath(path: string): boolean {
   const parts = path.split("/");
   return !/[\\:\0?#%]/.test(path) && parts.every((part) => part !== "" && part !== "." && part !== "..");
 }

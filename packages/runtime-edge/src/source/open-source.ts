@@ -1,0 +1,36 @@
+/** Everything that a page can call a bundle. */
+import { DistillateError } from "@distillate/bundle";
+import type { Files } from "../files.ts";
+import { type Entries, entriesSource } from "./entries.ts";
+import type { BundleSource } from "./source.ts";
+import { urlSource } from "./url.ts";
+
+/** An address, the bytes of an archive, an archive's file, or the files of a bundle directory. */
+export type SourceInput = string | URL | Uint8Array | ArrayBuffer | Blob | readonly File[] | FileList;
+
+/** @throws DistillateError `source-unsupported` for anything else. */
+export async function openSource(input: SourceInput, files: Files): Promise<BundleSource> {
+  if (typeof input === "string" || input instanceof URL) return urlSource(input, files);
+  if (input instanceof Uint8Array) return archive("in memory", input);
+  if (input instanceof ArrayBuffer) return archive("in memory", new Uint8Array(input));
+  if (input instanceof Blob)
+    return archive((input as File).name ?? "in memory", new Uint8Array(await input.arrayBuffer()));
+  if (typeof input === "object" && input !== null && "length" in input) return directory(Array.from(input));
+  throw new DistillateError({
+    code: "source-unsupported",
+    message: `a model cannot be loaded from ${Object.prototype.toString.call(input)}`,
+    hint: "Pass the address of a manifest.json or .zip, a File, the files of a directory, or the bytes of an archive.",
+  });
+}
+
+async function archive(name: string, bytes: Uint8Array): Promise<BundleSource> {
+  const { openArchive } = await import("./archive.ts");
+  return entriesSource(name, openArchive(name, bytes));
+}
+
+function directory(list: readonly File[]): BundleSource {
+  const entries: Entries = new Map(
+    list.map((file) => [file.webkitRelativePath || file.name, async () => new Uint8Array(await file.arrayBuffer())]),
+  );
+  return entriesSource(`${list.length} files`, entries);
+}

@@ -1,0 +1,97 @@
+/** From a candidate to a running engine: its files first, then a worker or this thread. */
+import { DistillateError, type Manifest } from "@distillate/bundle";
+import type { Backend } from "./backends/backend.ts";
+import type { DecodeImage } from "./engine/decode-image.ts";
+import type { Engine, EngineSetup } from "./engine/engine.ts";
+import { openSession } from "./engine/open-session.ts";
+import { openInWorker } from "./engine/worker-engine.ts";
+import type { Files } from "./files.ts";
+import type { Candidate } from "./planner.ts";
+import type { BundleSource } from "./source/source.ts";
+import { orAborted } from "./supervisor.ts";
+
+/**
+ * Where an engine runs: in a worker of this package; in one started from a blob, for pages whose scripts come from another
+ * origin; in the calling thread; or in a worker that the caller starts.
+ */
+export type WorkerChoice = "module" | "inline" | "main-thread" | ((backend: Backend["name"]) => Worker);
+
+/** What all engines of one model share. */
+export interface EngineParts {
+  readonly backends: { readonly [Name in Backend["name"]]?: Backend };
+  readonly files: Files;
+  readonly source: BundleSource;
+  readonly manifest: Manifest;
+  readonly worker: WorkerChoice;
+  readonly assetsUrl: string | URL | undefined;
+  readonly decode: DecodeImage;
+  /** Milliseconds in which a runtime must have started. */
+  readonly startTimeout: number;
+}
+
+/** Compiled once a page; every worker after the first starts from it. */
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
+
+/** @throws DistillateError of the file that is missing, or `backend-unavailable`, `worker-failed`, `start-timeout`. */
+export async function startEngine(parts: EngineParts, candidate: Candidate, signal: AbortSignal): Promise<Engine> {
+  const { backends, files, source, manifest, worker } = parts;
+  const backend = backends[candidate.backend]!;
+  const variant = manifest.variants.find(({ id }) => id === candidate.variant)!;
+  const inWorker = worker !== "main-thread" && backend.startWorker !== undefined;
+  const runtime = backend.runtime ? await obtainRuntime(parts, backend, inWorker, signal) : undefined;
+  const model = await files.get(variant.file, source.origin(variant.file), signal);
+  const { inputs, outputs, preprocess } = manifest;
+  const setup: EngineSetup = {
+    backend: backend.name,
+    provider: backend.provider,
+    threads: candidate.threads,
+    model,
+    contract: { inputs, outputs, preprocess },
+    ...(runtime ? { runtime } : {}),
+  };
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(startTimedOut(backend.name, parts.startTimeout)), parts.startTimeout);
+  const onAbort = (): void => patience.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    if (inWorker) return await openInWorker(await workerStarter(worker, backend), setup, patience.signal);
+    return await orAborted(openSession(backend.importRuntime, setup, parts.decode), patience.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function obtainRuntime(
+  { files, assetsUrl }: EngineParts,
+  { runtime, runtimeUrl }: Backend,
+  compile: boolean,
+  signal: AbortSignal,
+): Promise<WebAssembly.Module | Uint8Array> {
+  const { path, sha256 } = runtime!;
+  const url = assetsUrl === undefined ? runtimeUrl!() : new URL(path, new URL(assetsUrl, globalThis.location?.href));
+  const bytes = (): Promise<Uint8Array> => files.get(runtime!, { url: url.href }, signal);
+  if (!compile) return bytes();
+  let module = compiled.get(sha256);
+  if (!module) {
+    module = bytes().then((whole) => WebAssembly.compile(whole as Uint8Array<ArrayBuffer>));
+    compiled.set(sha256, module);
+    // A failure is nobody's but this attempt's.
+    module.catch(() => compiled.delete(sha256));
+  }
+  return orAborted(module, signal);
+}
+
+async function workerStarter(worker: WorkerChoice, backend: Backend): Promise<() => Worker> {
+  if (typeof worker === "function") return () => worker(backend.name);
+  return backend.startWorker!;
+}
+
+function startTimedOut(backend: string, milliseconds: number): DistillateError {
+  return new DistillateError({
+    code: "start-timeout",
+    message: `${backend} did not start within ${milliseconds} ms`,
+    hint: "Raise `startTimeout` for very slow devices; with `threads`, try 1.",
+  });
+}
