@@ -8,7 +8,10 @@ const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-s
 /** Where it is; `undefined` when there is none, and then browser tests are skipped by name. */
 export function findChromium(): string | undefined {
   const directories = (process.env.PATH ?? "").split(delimiter);
-  const candidates = [process.env.DISTILLATE_CHROMIUM, ...NAMES.flatMap((name) => directories.map((path) => join(path, name)))];
+  const candidates = [
+    process.env.DISTILLATE_CHROMIUM,
+    ...NAMES.flatMap((name) => directories.map((path) => join(path, name))),
+  ];
   return candidates.find((path) => {
     if (!path) return false;
     try {
@@ -30,7 +33,9 @@ export function launchChromium({ webgpu = false } = {}): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
-      ...(webgpu ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"] : ["--disable-gpu"]),
+      ...(webgpu
+        ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+        : ["--disable-gpu"]),
     ],
   });
 }

@@ -73,7 +73,9 @@ export async function serve(mounts: Readonly<Record<string, string>>): Promise<T
 function send(request: IncomingMessage, response: ServerResponse, bytes: Buffer, type: string): void {
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? Number.NaN);
   if (Number.isNaN(from)) {
-    response.writeHead(200, { "content-type": type, "content-length": bytes.length, "accept-ranges": "bytes" }).end(bytes);
+    response
+      .writeHead(200, { "content-type": type, "content-length": bytes.length, "accept-ranges": "bytes" })
+      .end(bytes);
   } else if (from >= bytes.length) {
     response.writeHead(416, { "content-range": `bytes */${bytes.length}` }).end();
   } else {

@@ -22,17 +22,21 @@ interface Adapter {
   readonly features: { has(name: string): boolean };
 }
 
+/** Asked once a page: a browser without an adapter says so in the console each time. */
+let webgpu: Promise<Capabilities["webgpu"]> | undefined;
+
 /** Looks around. */
 export async function capabilities(): Promise<Capabilities> {
   const agent = globalThis.navigator?.userAgent ?? "";
   const webkit = /AppleWebKit/.test(agent) && !/Chrom(e|ium)|Edg\//.test(agent);
   const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+  webgpu ??= findWebgpu(webkit);
   return {
     webAssembly: typeof WebAssembly === "object",
     workers: typeof Worker === "function",
     cores,
     threads: usableThreads(cores, webkit),
-    webgpu: await findWebgpu(webkit),
+    webgpu: await webgpu,
     webkit,
     secureContext: globalThis.isSecureContext ?? true,
   };

@@ -109,6 +109,8 @@ export async function loadOn(platform: Platform, input: SourceInput, options: Lo
       await save(store, record.state && confirmStart(record.state, device, started.plan.chosen));
       return modelOf(loading, manifest, started);
     } catch (error) {
+      // Only a page that died on the way counts as a start without an end.
+      await save(store, record.state);
       // A version that cannot serve gives way to the one before; a broken connection is no reason.
       const older =
         isDistillateError(error) && error.code === "no-backend" && record.state && (await rollBack(record.state));

@@ -17,6 +17,8 @@ import { openSource, type SourceInput } from "./source/open-source.ts";
 import { type BundleSource, MANIFEST, SIGNATURE } from "./source/source.ts";
 import { memoryStore } from "./store/memory.ts";
 
+export type * from "./index.ts";
+
 /** In Node, onnxruntime-web finds its own file beside itself. */
 const { runtime: _file, runtimeUrl: _url, startWorker: _worker, ...WASM_IN_NODE } = wasm;
 
