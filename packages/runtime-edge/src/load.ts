@@ -110,11 +110,13 @@ export async function loadOn(platform: Platform, input: SourceInput, options: Lo
       return modelOf(loading, manifest, started);
     } catch (error) {
       // Only a page that died on the way counts as a start without an end.
-      await save(store, record.state);
+      const saved = save(store, record.state);
+      if (signal.aborted) throw error;
+      await saved;
       // A version that cannot serve gives way to the one before; a broken connection is no reason.
       const older =
         isDistillateError(error) && error.code === "no-backend" && record.state && (await rollBack(record.state));
-      if (signal.aborted || !older) throw error;
+      if (!older) throw error;
       onEvent({ kind: "update", state: "rolled-back", semver: manifest.semver, message: (error as Error).message });
       await save(store, older);
       record = { state: older, manifest: parseManifest(older.current) };

@@ -1,0 +1,279 @@
+/** What servers, connections and stores do to a load: each fault is named, and the next load works. */
+import { zipSync } from "fflate";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { findChromium } from "./chromium.ts";
+import { inPage, openSite, type Site } from "./sdk-page.ts";
+
+const WASM = "/sdk/onnxruntime-web/ort-wasm-simd-threaded.wasm";
+const MODEL = "/cnn/student.fp32.onnx";
+
+/** Loads the float model of `/cnn/`; runs one picture; tells what happened. */
+const TRY = `
+  const events = [];
+  const options = { backend: "wasm", variant: "fp32", onEvent: (event) => events.push(event) };
+  const attempt = async () => {
+    const model = await sdk.load("/cnn/", options);
+    const { label } = await model.run(pixels());
+    await model.dispose();
+    return label;
+  };`;
+
+interface Failure {
+  readonly code?: string;
+  readonly message: string;
+  readonly name: string;
+}
+type Event = { readonly kind: string; readonly file?: string; readonly from?: string };
+
+describe.skipIf(!findChromium())("network and store (needs Chromium)", () => {
+  let site: Site;
+  let page: Page;
+  beforeAll(async () => {
+    site = await openSite();
+  });
+  beforeEach(async () => {
+    page = await site.freshPage();
+  });
+  afterEach(() => site.reset());
+  afterAll(() => site.close());
+
+  test.each([WASM, MODEL])("503, then 200 for %s: the load goes on", async (path) => {
+    let left = 2;
+    site.server.fault = (request, response) => {
+      if (request.url !== path || left-- <= 0) return false;
+      response.writeHead(503).end();
+      return true;
+    };
+    const { label, events } = await inPage<{ label: string; events: Event[] }>(
+      page,
+      null,
+      `${TRY} return { label: await attempt(), events };`,
+    );
+    expect(label).toMatch(/^\d$/);
+    expect(events.filter(({ kind }) => kind === "download-retry")).toHaveLength(2);
+  });
+
+  test("503 to the end: one clear error, and the next load in the same page works", async () => {
+    let down = true;
+    site.server.fault = (request, response) => {
+      if (request.url === "/up") down = false;
+      if (request.url !== WASM || !down) return false;
+      response.writeHead(503).end();
+      return true;
+    };
+    const { failed, label } = await inPage<{ failed: Failure; label: string }>(
+      page,
+      null,
+      `${TRY} const failed = await failure(attempt()); await fetch("/up"); return { failed, label: await attempt() };`,
+    );
+    expect(failed).toMatchObject({ code: "download-failed", name: "DistillateError" });
+    expect(failed.message).toContain("503");
+    expect(label).toMatch(/^\d$/);
+  });
+
+  test.each([WASM, MODEL, "/cnn/manifest.json"])("HTML in place of %s is named, with its address", async (path) => {
+    let html = true;
+    site.server.fault = (request, response) => {
+      if (request.url === "/up") html = false;
+      if (request.url !== path || !html) return false;
+      response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>my app</title>");
+      return true;
+    };
+    const { failed, label } = await inPage<{ failed: Failure; label: string }>(
+      page,
+      null,
+      `${TRY} const failed = await failure(attempt()); await fetch("/up"); return { failed, label: await attempt() };`,
+    );
+    expect(failed.code).toBe("got-html");
+    expect(failed.message).toContain(`got HTML from ${site.server.url}${path}`);
+    expect(label).toMatch(/^\d$/);
+  });
+
+  test.each([
+    ["truncated", (bytes: Uint8Array) => bytes.slice(0, bytes.length - 100), "download-failed"],
+    ["altered", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 2000 ? byte ^ 1 : byte)), "file-corrupted"],
+    ["longer", (bytes: Uint8Array) => new Uint8Array([...bytes, 0]), "download-failed"],
+  ])("a file that is %s is never run, nor kept", async (_name, change, code) => {
+    site.server.files.set(MODEL, change(site.bundle("cnn").files.get("student.fp32.onnx")!));
+    const failed = await inPage<Failure>(page, null, `${TRY} return failure(attempt());`);
+    expect(failed.code).toBe(code);
+    site.server.files.set(MODEL, site.bundle("cnn").files.get("student.fp32.onnx")!);
+    expect(await inPage(page, null, `${TRY} return attempt();`)).toMatch(/^\d$/);
+  });
+
+  test("files swapped among variants are never run", async () => {
+    site.server.files.set(MODEL, site.bundle("cnn").files.get("student.int8.onnx")!);
+    expect((await inPage<Failure>(page, null, `${TRY} return failure(attempt());`)).code).toMatch(
+      /^(download-failed|file-corrupted)$/,
+    );
+  });
+
+  test("an archive that names files outside of itself is refused; a sound one runs", async () => {
+    const files = Object.fromEntries(site.bundle("cnn").files);
+    const archives = { good: zipSync(files), evil: zipSync({ ...files, "../../evil.js": new Uint8Array(3) }) };
+    for (const [name, bytes] of Object.entries(archives)) site.server.files.set(`/${name}.zip`, bytes);
+    const { fromUrl, fromBytes, label } = await inPage<{ fromUrl: Failure; fromBytes: Failure; label: string }>(
+      page,
+      null,
+      `
+      const bytes = new Uint8Array(await (await fetch("/evil.zip")).arrayBuffer());
+      const model = await sdk.load("/good.zip", { backend: "wasm" });
+      const { label } = await model.run(pixels());
+      await model.dispose();
+      return { fromUrl: await failure(sdk.load("/evil.zip")), fromBytes: await failure(sdk.load(bytes)), label };`,
+    );
+    expect(fromUrl).toMatchObject({ code: "archive-invalid" });
+    expect(fromBytes.message).toContain("../../evil.js");
+    expect(label).toMatch(/^\d$/);
+  });
+
+  test("an aborted download rejects at once, keeps what arrived, and goes on from there", async () => {
+    const wasmBytes = new Uint8Array(await (await fetch(site.server.url + WASM)).arrayBuffer());
+    const ranges: string[] = [];
+    let stall = true;
+    site.server.fault = (request, response) => {
+      if (request.url === "/up") stall = false;
+      if (request.url === WASM && request.headers.range) ranges.push(request.headers.range);
+      if (request.url !== WASM || !stall) return false;
+      response.writeHead(200, { "content-type": "application/wasm", "content-length": 14_239_897 });
+      response.write(wasmBytes.subarray(0, 1_000_000));
+      return true;
+    };
+    const { failed, late, label } = await inPage<{ failed: Failure; late: number; label: string }>(
+      page,
+      null,
+      `${TRY}
+      const controller = new AbortController();
+      let aborted;
+      options.signal = controller.signal;
+      options.onProgress = ({ file, fileReceived }) => {
+        if (!file.endsWith(".wasm") || fileReceived < 1_000_000 || aborted) return;
+        aborted = performance.now();
+        controller.abort();
+      };
+      const failed = await failure(attempt());
+      const late = performance.now() - aborted;
+      await fetch("/up");
+      delete options.signal;
+      delete options.onProgress;
+      return { failed, late, label: await attempt() };`,
+    );
+    expect(failed.name).toBe("AbortError");
+    expect(late).toBeLessThan(100);
+    expect(ranges).toEqual(["bytes=1000000-"]);
+    expect(label).toMatch(/^\d$/);
+  });
+
+  test("after the first load the model serves without a network, also in another tab", async () => {
+    await inPage(page, null, `${TRY} return attempt();`);
+    site.server.fault = (request, response) => {
+      if (request.url?.endsWith(".js") || request.url === "/") return false;
+      response.destroy();
+      return true;
+    };
+    const other = await page.context().newPage();
+    await other.goto(site.server.url);
+    const { label, events } = await inPage<{ label: string; events: Event[] }>(
+      other,
+      null,
+      `${TRY} return { label: await attempt(), events };`,
+    );
+    expect(label).toMatch(/^\d$/);
+    expect(events.filter(({ kind }) => kind === "file").every(({ from }) => from === "store")).toBe(true);
+    expect(
+      await inPage<Event[]>(
+        other,
+        null,
+        `${TRY} options.update = "always"; await attempt(); return events.filter(({ kind }) => kind === "offline");`,
+      ),
+    ).toHaveLength(1);
+  });
+
+  test("a stored file that rotted is fetched again", async () => {
+    await inPage(page, null, `${TRY} return attempt();`);
+    const { label, events } = await inPage<{ label: string; events: Event[] }>(
+      page,
+      site.bundle("cnn").manifest.variants[0]!.file.sha256,
+      `${TRY}
+      const store = await caches.open("distillate-1");
+      await store.put("https://distillate.invalid/file/" + argument, new Response(new Uint8Array(10)));
+      return { label: await attempt(), events };`,
+    );
+    expect(label).toMatch(/^\d$/);
+    expect(events.filter(({ kind }) => kind === "store-corrupt")).toHaveLength(1);
+  });
+
+  test.each(["cache-api", "opfs"])(
+    "%s without room: the model runs, and an event says why it is not kept",
+    async (store) => {
+      const session = await page.context().newCDPSession(page);
+      await session.send("Storage.overrideQuotaForOrigin", { origin: site.server.url, quotaSize: 1024 * 1024 });
+      const { label, events } = await inPage<{ label: string; events: Event[] }>(
+        page,
+        store,
+        `${TRY} options.store = argument; return { label: await attempt(), events };`,
+      );
+      expect(label).toMatch(/^\d$/);
+      expect(events.some(({ kind }) => kind === "store-full")).toBe(true);
+    },
+  );
+
+  test("OPFS keeps a model as the Cache API does", async () => {
+    const events = await inPage<Event[]>(
+      page,
+      null,
+      `${TRY} options.store = "opfs"; await attempt(); events.length = 0; await attempt(); return events;`,
+    );
+    expect(events.filter(({ kind }) => kind === "file").map(({ from }) => from)).not.toContain("network");
+  });
+
+  test("two tabs that load at once both run, and what they stored is whole", async () => {
+    const other = await page.context().newPage();
+    await other.goto(site.server.url);
+    const labels = await Promise.all(
+      [page, other].map((each) => inPage<string>(each, null, `${TRY} return attempt();`)),
+    );
+    expect(labels[0]).toBe(labels[1]);
+    const events = await inPage<Event[]>(other, null, `${TRY} await attempt(); return events;`);
+    expect(events.filter(({ kind }) => kind === "store-corrupt" || kind === "store-full")).toEqual([]);
+  });
+
+  test("the cache lists, evicts and clears", async () => {
+    const found = await inPage<{
+      listed: { id: string; complete: boolean; bytes: number }[];
+      left: number;
+      cleared: number;
+    }>(
+      page,
+      null,
+      `${TRY}
+      await attempt();
+      const other = await sdk.load("/ds-cnn/", options);
+      await other.dispose();
+      const listed = await sdk.cache.list();
+      await sdk.cache.evict("/cnn/manifest.json");
+      const left = (await sdk.cache.list()).length;
+      await sdk.cache.clear();
+      return { listed, left, cleared: (await (await caches.open("distillate-1")).keys()).length };`,
+    );
+    expect(found.listed.map(({ id }) => id).sort()).toEqual(["cnn", "ds-cnn"]);
+    expect(found.listed.every(({ complete, bytes }) => complete && bytes > 1000)).toBe(true);
+    expect(found).toMatchObject({ left: 1, cleared: 0 });
+  });
+
+  test("a page with a strict content security policy runs the model", async () => {
+    site.server.headers.set(
+      "content-security-policy",
+      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'",
+    );
+    await page.goto(`${site.server.url}/`);
+    const found = await inPage<{ label: string; events: Event[] }>(
+      page,
+      null,
+      `${TRY} return { label: await attempt(), events };`,
+    );
+    expect(found.label).toMatch(/^\d$/);
+    expect(found.events.filter(({ kind }) => kind === "attempt-failed")).toEqual([]);
+  });
+});

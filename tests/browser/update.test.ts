@@ -1,0 +1,196 @@
+/** A model's next version: fetched and tested aside, in force from the next load on, and given up when it fails here. */
+import type { webcrypto } from "node:crypto";
+import { formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { withChanges } from "../fixtures/bundles.ts";
+import { findChromium } from "./chromium.ts";
+import { inPage, openSite, publish, type Site } from "./sdk-page.ts";
+
+const OPTIONS = `const options = { backend: "wasm", variant: "fp32" };`;
+const SERVING = `${OPTIONS}
+  const model = await sdk.load("/cnn/", options);
+  const { label } = await model.run(pixels());
+  await model.dispose();
+  return model.manifest.semver;`;
+const UPDATE = `${OPTIONS}
+  const model = await sdk.load("/cnn/", options);
+  const found = await model.checkForUpdate();
+  if (!found.available) return { refused: found.reason };
+  const result = await found.stage();
+  return { ...result, serving: model.manifest.semver, label: (await model.run(pixels())).label };`;
+
+describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
+  let site: Site;
+  let page: Page;
+  beforeAll(async () => {
+    site = await openSite();
+  });
+  beforeEach(async () => {
+    page = await site.freshPage();
+  });
+  afterEach(() => site.reset());
+  afterAll(() => site.close());
+
+  /** Puts another version at the address. */
+  async function release(semver: string, change: (manifest: Manifest) => Manifest = (same) => same): Promise<void> {
+    publish(site.server, "cnn", await withChanges(site.bundle("cnn"), (manifest) => change({ ...manifest, semver })));
+  }
+
+  /** A version whose probe demands what the model does not compute. */
+  async function releaseBroken(semver: string): Promise<void> {
+    const { files } = site.bundle("cnn");
+    const wrong = files.get("probe.bin")!.slice();
+    new DataView(wrong.buffer).setFloat32(wrong.byteLength - 4, 42, true);
+    const sha256 = await sha256Hex(wrong);
+    const broken = await withChanges(
+      site.bundle("cnn"),
+      (manifest) => ({
+        ...manifest,
+        semver,
+        probe: { ...manifest.probe!, file: { path: "probe-next.bin", bytes: wrong.byteLength, sha256 } },
+      }),
+      new Map([["probe-next.bin", wrong]]),
+    );
+    publish(site.server, "cnn", broken);
+  }
+
+  test("a new version serves from the next load on, not before, and the address is not asked without need", async () => {
+    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
+    await release("1.1.0");
+    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(page, null, UPDATE)).toMatchObject({ staged: true, serving: "1.0.0" });
+    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+    expect(await inPage(page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("1.1.0 is the newest") });
+  });
+
+  test("a version that fails its self-test here is not staged, and not taken again", async () => {
+    await inPage(page, null, SERVING);
+    await releaseBroken("1.1.0");
+    expect(await inPage(page, null, UPDATE)).toMatchObject({
+      staged: false,
+      reason: expect.stringContaining("wrongly"),
+      serving: "1.0.0",
+    });
+    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(page, null, UPDATE)).toMatchObject({
+      refused: expect.stringContaining("failed on this device"),
+    });
+  });
+
+  test("a version that came without being staged and fails gives way to the one before", async () => {
+    await inPage(page, null, SERVING);
+    await releaseBroken("1.1.0");
+    const { semver, states } = await inPage<{ semver: string; states: string[] }>(
+      page,
+      null,
+      `${OPTIONS}
+      const states = [];
+      const onEvent = ({ kind, state }) => kind === "update" && states.push(state);
+      const model = await sdk.load("/cnn/", { ...options, update: "always", onEvent });
+      return { semver: model.manifest.semver, states };`,
+    );
+    expect({ semver, states }).toEqual({ semver: "1.0.0", states: ["rolled-back"] });
+  });
+
+  test("an update that is killed half-way leaves the old version whole, and can be done again", async () => {
+    await inPage(page, null, SERVING);
+    const next = await site.bundle("ds-cnn");
+    const onnx = next.files.get("student.fp32.onnx")!;
+    const sha256 = await sha256Hex(onnx);
+    const path = "next.onnx";
+    publish(
+      site.server,
+      "cnn",
+      await withChanges(
+        next,
+        (manifest) => ({
+          ...manifest,
+          id: "cnn",
+          semver: "1.1.0",
+          variants: [{ id: "fp32", opset: 17, file: { path, bytes: onnx.byteLength, sha256 } }],
+        }),
+        new Map([[path, onnx]]),
+      ),
+    );
+    let arrived = (): void => {};
+    const asked = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    site.server.fault = (request, response) => {
+      if (!request.url?.endsWith("/next.onnx")) return false;
+      response.writeHead(200, { "content-length": onnx.byteLength });
+      response.write(onnx.subarray(0, 1000));
+      arrived();
+      return true;
+    };
+    const dying = inPage(page, null, UPDATE).catch(() => {});
+    await asked;
+    const context = page.context();
+    await page.close();
+    await dying;
+    const reopened = await context.newPage();
+    await reopened.goto(site.server.url);
+    expect(await inPage(reopened, null, SERVING)).toBe("1.0.0");
+    site.server.fault = undefined;
+    expect(await inPage(reopened, null, UPDATE)).toMatchObject({ staged: true });
+    expect(await inPage(reopened, null, SERVING)).toBe("1.1.0");
+  });
+
+  test("a version under which the page dies three times gives way to the one before", async () => {
+    await inPage(page, null, SERVING);
+    await release("1.1.0");
+    await inPage(page, null, UPDATE);
+    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+    const context = page.context();
+    for (let death = 0; death < 3; death++) {
+      const doomed = await context.newPage();
+      await doomed.goto(site.server.url);
+      await inPage(
+        doomed,
+        null,
+        `${OPTIONS}
+        // A worker that never answers: the page is closed before its load ends.
+        const hung = () => new Worker(URL.createObjectURL(new Blob([""], { type: "text/javascript" })));
+        let started;
+        const starting = new Promise((resolve) => { started = resolve; });
+        sdk.load("/cnn/", { ...options, worker: () => (started(), hung()) }).catch(() => {});
+        await starting;`,
+      );
+      await doomed.close();
+    }
+    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(page, null, UPDATE)).toMatchObject({
+      refused: expect.stringContaining("failed on this device"),
+    });
+  });
+
+  test("a share of devices, a newer runtime, another model: each is refused with its reason", async () => {
+    await inPage(page, null, SERVING);
+    await release("1.1.0", (manifest) => ({ ...manifest, rollout: 0 }));
+    expect(await inPage(page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("0 % of devices") });
+    await release("1.1.0", (manifest) => ({ ...manifest, id: "another" }));
+    expect(await inPage(page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("another model") });
+    await release("1.1.0", (manifest) => ({ ...manifest, requires: { runtime: "99.0.0" } }));
+    expect(
+      await inPage(page, null, `${OPTIONS} return failure((await sdk.load("/cnn/", options)).checkForUpdate());`),
+    ).toMatchObject({
+      code: "bundle-incompatible",
+    });
+  });
+
+  test("with a public key, only what its owner signed is loaded", async () => {
+    const { subtle } = globalThis.crypto;
+    const keys = (await subtle.generateKey("Ed25519", true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
+    const publicKey = Buffer.from(await subtle.exportKey("raw", keys.publicKey)).toString("base64");
+    const text = new TextEncoder().encode(formatManifest(site.bundle("cnn").manifest));
+    const signature = Buffer.from(await subtle.sign("Ed25519", keys.privateKey, text)).toString("base64");
+    const attempt = `${OPTIONS} return failure(sdk.load("/cnn/", { ...options, publicKey: argument }).then((model) => model.dispose()));`;
+    site.server.files.set("/cnn/manifest.json.sig", signature);
+    expect(await inPage(page, publicKey, attempt)).toBeUndefined();
+    await inPage(page, null, "await sdk.cache.clear();");
+    await release("1.0.1");
+    expect(await inPage(page, publicKey, attempt)).toMatchObject({ code: "signature-invalid" });
+    site.server.files.delete("/cnn/manifest.json.sig");
+  });
+});
