@@ -4,11 +4,8 @@
  */
 import { DistillateError } from "@distillate/bundle";
 import * as v from "valibot";
-
-const whole = (minimum: number, maximum: number): v.GenericSchema<number> =>
-  v.pipe(v.number(), v.integer(), v.minValue(minimum), v.maxValue(maximum));
-const real = (minimum: number, maximum: number): v.GenericSchema<number> =>
-  v.pipe(v.number(), v.finite(), v.minValue(minimum), v.maxValue(maximum));
+import { Distill } from "./losses/config.ts";
+import { real, whole } from "./ranges.ts";
 
 const Augment = v.strictObject({
   /** Largest shift along each axis, in pixels. */
@@ -105,14 +102,6 @@ const Training = v.strictObject({
   augment: v.optional(Augment, {}),
 });
 
-const Distill = v.strictObject({
-  temperature: v.optional(real(0.1, 100), 4),
-  /** Weight of the cross-entropy with the labels. */
-  ceWeight: v.optional(real(0, 1000), 0.1),
-  /** Weight of the distillation loss (which carries its T² itself). */
-  kdWeight: v.optional(real(0, 1000), 0.9),
-});
-
 const Run = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "letters, digits, '.', '_' and '-', 64 at most")),
   data: Data,
@@ -151,8 +140,6 @@ export type DataConfig = RunConfig["data"];
 export type ModelConfig = RunConfig["student"]["model"];
 /** How one network is trained. */
 export type TrainingConfig = RunConfig["student"]["training"];
-/** Temperature and weights of the distillation. */
-export type DistillConfig = RunConfig["distill"];
 /** Random changes of a training image. */
 export type AugmentConfig = TrainingConfig["augment"];
 
