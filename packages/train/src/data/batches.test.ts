@@ -63,6 +63,12 @@ test("a split is a partition with each class' share", () => {
   );
 });
 
+test("a split that leaves nothing to train on is refused", () => {
+  expect(() => splitTrainValidation([0, 1, 0, 1], 4, 1)).toThrowError(
+    expect.objectContaining({ code: "split-impossible", message: expect.stringContaining("4 of 4") }),
+  );
+});
+
 test("a shift moves every pixel by the same step and brings black in; a flip twice is nothing", () => {
   const source = Uint8Array.from({ length: 25 }, (_, i) => i + 1);
   for (let sample = 0; sample < 50; sample++) {

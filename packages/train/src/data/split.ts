@@ -1,3 +1,4 @@
+import { DistillateError } from "@distillate/bundle";
 import { randomFor, shuffle } from "../random.ts";
 
 /** Which samples train and which choose the epoch. Indices ascend. */
@@ -10,12 +11,17 @@ export interface Split {
  * Holds out a part of the training samples, class by class, so that both parts have the classes in the same proportion.
  *
  * @param validation - A fraction below 1, or a count; each class gives its share, rounded so that the total is exact.
+ * @throws DistillateError `split-impossible` when nothing would be left to train on.
  */
 export function splitTrainValidation(classes: ArrayLike<number>, validation: number, seed: number): Split {
-  const total = Math.min(
-    classes.length - 1,
-    Math.max(1, validation < 1 ? Math.round(classes.length * validation) : validation),
-  );
+  const total = Math.max(1, validation < 1 ? Math.round(classes.length * validation) : validation);
+  if (total >= classes.length) {
+    throw new DistillateError({
+      code: "split-impossible",
+      message: `data.validation holds out ${total} of ${classes.length} training images: none is left to train on`,
+      hint: "Lower data.validation (a fraction below 1 fits every size), or raise data.limit.",
+    });
+  }
   const byClass = new Map<number, number[]>();
   for (let i = 0; i < classes.length; i++) {
     const members = byClass.get(classes[i]!) ?? [];
