@@ -14,6 +14,12 @@ const Augment = v.strictObject({
   flip: v.optional(v.boolean(), false),
   /** Probability of erasing a random rectangle. */
   erase: v.optional(real(0, 1), 0),
+  /** Largest change of brightness and of contrast, as a factor: 0.2 is 0.8 to 1.2. */
+  colour: v.optional(real(0, 0.9), 0),
+  /** Blend pairs of images, with Beta(mixup, mixup) shares: less overconfident, better with long trainings. */
+  mixup: v.optional(real(0, 2), 0),
+  /** Paste a rectangle of one image into another, with Beta(cutmix, cutmix) shares. */
+  cutmix: v.optional(real(0, 2), 0),
 });
 
 const Data = v.strictObject({
@@ -86,6 +92,18 @@ const Schedule = v.variant("name", [
     /** Part of all steps over which the rate rises from zero. */
     warmup: v.optional(real(0, 0.9), 0.05),
   }),
+  v.strictObject({
+    name: v.literal("step"),
+    warmup: v.optional(real(0, 0.9), 0),
+    /** Parts of all steps after which the rate is multiplied by `factor`. */
+    at: v.optional(v.pipe(v.array(real(0, 1)), v.minLength(1), v.maxLength(20)), [0.5, 0.75]),
+    factor: v.optional(real(1e-6, 1), 0.1),
+  }),
+  v.strictObject({
+    name: v.literal("one-cycle"),
+    /** Part of all steps over which the rate rises, from a 25th of the peak. */
+    warmup: v.optional(real(0.01, 0.9), 0.3),
+  }),
   v.strictObject({ name: v.literal("constant"), warmup: v.optional(real(0, 0.9), 0) }),
 ]);
 
@@ -97,6 +115,8 @@ const Training = v.strictObject({
   /** Clip the gradients' global norm. */
   clipNorm: v.optional(real(1e-6, 1e6)),
   labelSmoothing: v.optional(real(0, 0.5), 0),
+  /** Decay of a moving average of the weights, which is then what is validated and kept; 0.999 suits long trainings. */
+  average: v.optional(real(0.5, 0.99999)),
   /** Stop after so many epochs without a better validation accuracy. */
   patience: v.optional(whole(1, 10_000)),
   augment: v.optional(Augment, {}),

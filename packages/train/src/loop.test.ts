@@ -203,6 +203,35 @@ test("a checkpoint survives the trip to disk; a changed byte is named", async ()
   });
 });
 
+test("mixed images and averaged weights: resumed with the same bytes, nothing leaks, and the average is what is kept", async () => {
+  const training = {
+    ...config.student.training,
+    average: 0.9,
+    augment: { ...config.student.training.augment, mixup: 0.3, cutmix: 1, colour: 0.2 },
+  };
+  const whole = await options({ training });
+  const before = tf.memory().numTensors;
+  const result = await trainModel(whole);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(result.validationAccuracy).toBeGreaterThan(0.7);
+  const plain = await options({ training: { ...training, average: undefined } });
+  await trainModel(plain);
+  expect(hashOf(plain.model)).not.toBe(hashOf(whole.model));
+
+  const abort = new AbortController();
+  const cut = await options({
+    training,
+    signal: abort.signal,
+    onEvent: (event) => {
+      if (event.kind === "step" && event.step === 10) abort.abort();
+    },
+  });
+  await expect(trainModel(cut)).rejects.toMatchObject({ code: "interrupted" });
+  const resumed = await options({ training, directory: cut.directory });
+  await trainModel(resumed);
+  expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
+});
+
 test("with hints, a resumed training ends with the same bytes, and the student is the student alone", async () => {
   const teacher = buildModel(
     { name: "cnn", filters: [6], dense: 0, dropout: 0 },
@@ -226,7 +255,9 @@ test("with hints, a resumed training ends with the same bytes, and the student i
     };
   };
   const whole = await guided();
+  const before = tf.memory().numTensors;
   const { history } = await trainModel(whole);
+  expect(tf.memory().numTensors).toBe(before);
   expect(history.at(-1)!.losses.fitnet).toBeLessThan(history[0]!.losses.fitnet!);
   expect(whole.model.countParams()).toBe((await options()).model.countParams());
 

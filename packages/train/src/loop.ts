@@ -24,6 +24,7 @@ import { applyGradients, clipByGlobalNorm, type OptimizerState, startOptimizer }
 import { makeOptimizer } from "./optimizers/index.ts";
 import { learningRateAt } from "./schedule.ts";
 import { readTrainingState, writeTrainingState } from "./training-state.ts";
+import { averageWeights } from "./weight-average.ts";
 
 /** One finished epoch, as the report shows it. */
 export interface EpochRecord {
@@ -108,12 +109,20 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const saved = await readTrainingState<Position>(statePath);
   if (saved) setWeights(network.model, saved.weights);
   const state = startOptimizer(network.model, optimizer, saved?.slots);
+  const average =
+    training.average === undefined ? undefined : averageWeights(network.model, training.average, saved?.average);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? START;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
 
   const save = async (): Promise<void> =>
-    writeTrainingState(statePath, { position: at, weights: getWeights(network.model), slots: slotValues(state), best });
+    writeTrainingState(statePath, {
+      position: at,
+      weights: getWeights(network.model),
+      slots: slotValues(state),
+      average: average?.values() ?? [],
+      best,
+    });
 
   try {
     while (at.epoch < epochs && !isOutOfPatience(at, training.patience)) {
@@ -126,6 +135,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         rate = learningRateAt(at.step, steps, training);
         const now = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
         const losses = runStep(options, network, state, optimizer, batch, now);
+        average?.update(at.step + 1);
         at = {
           ...at,
           step: at.step + 1,
@@ -142,12 +152,17 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         }
       }
 
+      // With an average, that is what is validated and kept; the training goes on from the weights themselves.
+      const weights = getWeights(network.model);
+      const candidate = average?.values() ?? weights;
+      if (average) setWeights(network.model, candidate);
       const logits = predictLogits(model, images, preprocess, split.validation);
+      if (average) setWeights(network.model, weights);
       const validationAccuracy = accuracyOf(logits, images.classes, split.validation);
       const losses = Object.fromEntries(Object.entries(at.sums).map(([name, sum]) => [name, sum / at.samples]));
       const record: EpochRecord = { epoch, losses, validationAccuracy, learningRate: rate };
       if (validationAccuracy > bestAccuracy(at)) {
-        best = getWeights(network.model);
+        best = candidate;
         at = { ...at, bestEpoch: epoch };
       }
       const seconds = (clock() - started.time) / 1000;
@@ -159,6 +174,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     }
   } finally {
     state.dispose();
+    average?.dispose();
   }
 
   setWeights(network.model, best);
@@ -190,9 +206,10 @@ function runStep(
     tf.tensor1d(batch.classes, "int32"),
   ];
   const said = teacher?.(batch, inputs);
-  const targets = said ? { labels, teacher: said } : { labels };
+  const mixed = batch.mixed && { labels: tf.tensor1d(batch.mixed.partners, "int32"), share: batch.mixed.share };
+  const targets = { labels, ...(said && { teacher: said }), ...(mixed && { mixed }) };
   const { losses, gradients } = trainingStep(network, termsAt(objective, epoch), inputs, targets);
-  tf.dispose([inputs, labels, said?.logits, ...Object.values(said?.features ?? {})]);
+  tf.dispose([inputs, labels, mixed?.labels, said?.logits, ...Object.values(said?.features ?? {})]);
   if (!Number.isFinite(losses.total)) {
     tf.dispose([...gradients.values()]);
     throw new DistillateError({

@@ -3,6 +3,7 @@ import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
 import { augmentImage, isAugmenting } from "./augment.ts";
 import type { Images } from "./dataset.ts";
+import { isMixing, type Mixed, mixBatch } from "./mix.ts";
 
 /** One batch, ready for a model. Its arrays are used again for the next batch: copy what must last. */
 export interface Batch {
@@ -12,6 +13,8 @@ export interface Batch {
   /** `size * height * width * channels` floats in the layout of the preprocessing. */
   readonly inputs: Float32Array;
   readonly classes: Int32Array;
+  /** There where images were mixed: whose labels count beside their own. */
+  readonly mixed?: Mixed;
 }
 
 /** How {@link batches} goes through a set. */
@@ -48,6 +51,15 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
       classes[place] = images.classes[sample]!;
     }
     const size = members.length;
-    yield { size, indices: members, inputs: inputs.subarray(0, size * length), classes: classes.subarray(0, size) };
+    const batch: Batch = {
+      size,
+      indices: members,
+      inputs: inputs.subarray(0, size * length),
+      classes: classes.subarray(0, size),
+    };
+    if (augment && isMixing(augment)) {
+      const key = { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };
+      yield { ...batch, mixed: mixBatch(batch.inputs, batch.classes, images.shape, augment, key) };
+    } else yield batch;
   }
 }

@@ -14,7 +14,7 @@ export function checkDistillation(
   data: { readonly shape: readonly [number, number, number]; readonly classes: number },
 ): void {
   const objective = objectiveOf(student.training, distill);
-  checkObjective(objective, data.classes);
+  checkObjective(objective, data.classes, student.training);
   if (tapsOf(objective).length === 0) return;
   const [ours, theirs] = [student, teacher].map(({ model }) => buildModel(model, { ...data, seed: 0 }));
   try {

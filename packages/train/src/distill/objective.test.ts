@@ -12,6 +12,7 @@ const distill = (config: object): DistillConfig =>
     distill: config,
   }).distill;
 const training = { labelSmoothing: 0.1 };
+const plain = { augment: { shift: 0, flip: false, erase: 0, colour: 0, mixup: 0, cutmix: 0 } };
 const names = (config?: object): readonly string[] =>
   objectiveOf(training, config && distill(config)).map(({ name }) => name);
 
@@ -43,10 +44,10 @@ test.each([
   ["standardize", { kd: { standardize: true } }],
 ])("%s with two classes is refused with the reason, with three it isn't", (name, config) => {
   const objective = objectiveOf(training, distill(config));
-  expect(() => checkObjective(objective, 2)).toThrowError(
+  expect(() => checkObjective(objective, 2, plain)).toThrowError(
     expect.objectContaining({ code: "loss-degenerate", message: expect.stringContaining(name) }),
   );
-  expect(() => checkObjective(objective, 3)).not.toThrow();
+  expect(() => checkObjective(objective, 3, plain)).not.toThrow();
 });
 
 test("an objective that leaves the last layer alone is refused", () => {
@@ -55,8 +56,14 @@ test("an objective that leaves the last layer alone is refused", () => {
     { ce: none, kd: none },
     { ce: none, sp: { taps: [{ student: "a", teacher: "a" }] } },
   ]) {
-    expect(() => checkObjective(objectiveOf(training, distill(config)), 10)).toThrowError(
+    expect(() => checkObjective(objectiveOf(training, distill(config)), 10, plain)).toThrowError(
       expect.objectContaining({ code: "loss-degenerate" }),
     );
   }
+});
+
+test("dkd with mixed images is refused: they have two target classes", () => {
+  const mixing = { augment: { ...plain.augment, mixup: 0.2 } };
+  expect(() => checkObjective(objectiveOf(training, distill({ dkd: {} })), 10, mixing)).toThrowError(/mixed images/);
+  expect(() => checkObjective(objectiveOf(training, distill({ kd: {} })), 10, mixing)).not.toThrow();
 });

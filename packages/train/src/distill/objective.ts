@@ -1,6 +1,7 @@
 /** The objective of a network: a list of named losses whose weighted sum is made small. */
 import { DistillateError } from "@distillate/bundle";
 import type { TrainingConfig } from "../config.ts";
+import { isMixing } from "../data/mix.ts";
 import { type DistillConfig, type Scheduled, valueAt } from "../losses/config.ts";
 import type { LossTerm } from "../losses/index.ts";
 
@@ -37,11 +38,21 @@ export function termsAt(objective: readonly LossTerm[], epoch: number): readonly
  *
  * @throws DistillateError `loss-degenerate`, naming the loss and why.
  */
-export function checkObjective(objective: readonly LossTerm[], classes: number): void {
+export function checkObjective(
+  objective: readonly LossTerm[],
+  classes: number,
+  { augment }: Pick<TrainingConfig, "augment">,
+): void {
   if (objective.every((term) => "taps" in term)) {
     throw degenerate(
       "no loss with a weight looks at the logits, so the last layer would stay as it began",
       "Give distill.ce or another loss on logits a weight.",
+    );
+  }
+  if (isMixing(augment) && objective.some(({ name }) => name === "dkd")) {
+    throw degenerate(
+      "dkd splits off one target class, and mixed images have two",
+      "Use kd or dist with mixup and cutmix, or leave those out.",
     );
   }
   if (classes > 2) return;

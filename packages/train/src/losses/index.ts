@@ -27,6 +27,8 @@ export interface LossInput {
   readonly student: Outputs;
   /** `[N]`, int32. */
   readonly labels: tf.Tensor1D;
+  /** There where images were mixed: the partners' labels, and the share that is left of each sample's own. */
+  readonly mixed?: { readonly labels: tf.Tensor1D; readonly share: number };
   /** There while a teacher takes part; it gets no gradient. */
   readonly teacher?: Outputs;
 }
@@ -57,7 +59,12 @@ export type TermOf<Name extends LossName> = Numeric<Extract<LossTerm, { name: Na
 
 /** All losses. */
 export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: TermOf<Name>) => tf.Scalar } = {
-  ce: ({ student, labels }, { smoothing = 0 }) => crossEntropy(student.logits, labels, smoothing),
+  ce: ({ student, labels, mixed }, { smoothing = 0 }) => {
+    const own = crossEntropy(student.logits, labels, smoothing);
+    if (mixed === undefined) return own;
+    const others = crossEntropy(student.logits, mixed.labels, smoothing);
+    return tf.add(tf.mul(own, mixed.share), tf.mul(others, 1 - mixed.share));
+  },
   kd: (input, term) => {
     const { student, teacher } = logitsOf(input, term.standardize);
     return distillation(student, teacher, term.temperature);
