@@ -46,7 +46,7 @@ test.each(
     const theirs = tensor(teacher);
     const none = tf.zeros([labels.length, 3]) as tf.Tensor2D;
     return {
-      labels: tf.tensor1d(labels, "int32"),
+      labels: { classes: tf.tensor1d(labels, "int32") },
       student: onFeatures ? { logits: none, features: { ours: z, ours_as_theirs: z } } : { logits: z as tf.Tensor2D },
       teacher: onFeatures ? { logits: none, features: { theirs } } : { logits: theirs as tf.Tensor2D },
     };

@@ -39,6 +39,8 @@ const Data = v.strictObject({
   testFraction: v.optional(real(0.01, 0.9), 0.2),
   /** Held out of the training part: a fraction below 1, or a count. */
   validation: v.optional(v.union([real(0.001, 0.9), whole(1, 10_000_000)]), 0.1),
+  /** Fraction of the training part whose labels may be looked at; of the rest only the teacher speaks. */
+  labelled: v.optional(real(0.0001, 1), 1),
   /** Use only the first so many images of each part; for trials and tests. */
   limit: v.optional(whole(16, 10_000_000)),
 });

@@ -28,7 +28,7 @@ export { type FashionMnistOptions, loadFashionMnist } from "./data/fashion-mnist
 export { loadIdxDirectory } from "./data/idx-directory.ts";
 export { type ImageFolderOptions, type ImageTarget, loadImageFolder } from "./data/image-folder.ts";
 export { loadMnist } from "./data/mnist.ts";
-export { type Split, splitTrainValidation } from "./data/split.ts";
+export { hideLabels, type Labelling, type Split, splitTrainValidation } from "./data/split.ts";
 export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
@@ -56,6 +56,7 @@ export {
 } from "./loop.ts";
 export type { DistillConfig, Scheduled } from "./losses/config.ts";
 export {
+  type Labels,
   LOSSES,
   type LossInput,
   type LossName,

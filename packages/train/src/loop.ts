@@ -18,7 +18,7 @@ import { termsAt } from "./distill/objective.ts";
 import { type LossValues, trainingStep } from "./distill/step.ts";
 import type { TappedModel } from "./distill/taps.ts";
 import { accuracyOf, predictLogits } from "./evaluate.ts";
-import type { LossTerm, Outputs } from "./losses/index.ts";
+import type { Labels, LossTerm, Outputs } from "./losses/index.ts";
 import { setDropoutStep } from "./models/seeded-dropout.ts";
 import { applyGradients, clipByGlobalNorm, type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
 import { makeOptimizer } from "./optimizers/index.ts";
@@ -54,6 +54,8 @@ export interface TrainOptions {
   readonly tapped?: TappedModel;
   readonly images: Images;
   readonly split: Split;
+  /** Samples of the training part whose label no loss may look at. */
+  readonly hidden?: ReadonlySet<number>;
   readonly preprocess: PreprocessSpec;
   readonly training: TrainingConfig;
   readonly objective: readonly LossTerm[];
@@ -130,7 +132,14 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       const started = { time: clock(), samples: at.samples };
       let rate = 0;
       const view = { seed, epoch };
-      const order = { batchSize, preprocess, shuffle: view, augment: { ...training.augment, ...view }, skip: at.batch };
+      const order = {
+        batchSize,
+        preprocess,
+        shuffle: view,
+        augment: { ...training.augment, ...view },
+        ...(options.hidden && { hidden: options.hidden }),
+        skip: at.batch,
+      };
       for await (const batch of batches(images, split.train, order)) {
         rate = learningRateAt(at.step, steps, training);
         const now = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
@@ -201,15 +210,13 @@ function runStep(
 ): LossValues {
   const { height, width, channels } = preprocess;
   setDropoutStep(network.model, step);
-  const [inputs, labels] = [
-    tf.tensor(batch.inputs, [batch.size, height, width, channels]),
-    tf.tensor1d(batch.classes, "int32"),
-  ];
+  const inputs = tf.tensor(batch.inputs, [batch.size, height, width, channels]);
+  const labels = labelsOf(batch.classes);
   const said = teacher?.(batch, inputs);
-  const mixed = batch.mixed && { labels: tf.tensor1d(batch.mixed.partners, "int32"), share: batch.mixed.share };
+  const mixed = batch.mixed && { labels: labelsOf(batch.mixed.partners), share: batch.mixed.share };
   const targets = { labels, ...(said && { teacher: said }), ...(mixed && { mixed }) };
   const { losses, gradients } = trainingStep(network, termsAt(objective, epoch), inputs, targets);
-  tf.dispose([inputs, labels, mixed?.labels, said?.logits, ...Object.values(said?.features ?? {})]);
+  tf.dispose({ inputs, targets } as unknown as tf.TensorContainer);
   if (!Number.isFinite(losses.total)) {
     tf.dispose([...gradients.values()]);
     throw new DistillateError({
@@ -221,6 +228,14 @@ function runStep(
   const limited = training.clipNorm === undefined ? gradients : clipByGlobalNorm(gradients, training.clipNorm);
   applyGradients(network.model, optimizer, state, limited, { rate, step: step + 1 });
   return losses;
+}
+
+/** Classes as tensors; those of -1 are left out, and the rest named. */
+function labelsOf(classes: Int32Array): Labels {
+  if (!classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
+  const rows = Int32Array.from(classes.keys()).filter((row) => classes[row]! >= 0);
+  const known = rows.map((row) => classes[row]!);
+  return { classes: tf.tensor1d(known, "int32"), rows: tf.tensor1d(rows, "int32") };
 }
 
 function bestAccuracy({ history, bestEpoch }: Position): number {

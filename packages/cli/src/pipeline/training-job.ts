@@ -6,6 +6,7 @@ import {
   buildModel,
   type Dataset,
   guide,
+  hideLabels,
   isAugmenting,
   loadModel,
   objectiveOf,
@@ -52,6 +53,16 @@ async function train(
   const preprocess = preprocessFor(data);
   const part = role === "teacher" ? config.teacher : config.student;
   const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
+  const { labelled, unlabelled } = hideLabels(split.train, data.train.classes, config.data.labelled, config.seeds[0]!);
+  // Labels alone come round more often where they are few: every network takes the same number of steps.
+  const learnsFromAll = role === "student";
+  const rounds = learnsFromAll ? 1 : Math.round(split.train.length / labelled.length);
+  const { epochs, patience } = part.training;
+  const training = {
+    ...part.training,
+    epochs: epochs * rounds,
+    ...(patience !== undefined && { patience: patience * rounds }),
+  };
   const model = buildModel(part.model, { shape: data.train.shape, classes: data.labels.length, seed });
 
   const objective = objectiveOf(part.training, role === "student" ? config.distill : undefined);
@@ -70,9 +81,10 @@ async function train(
   const result = await trainModel({
     model,
     images: data.train,
-    split,
+    split: learnsFromAll ? split : { ...split, train: labelled },
+    hidden: new Set(unlabelled),
     preprocess,
-    training: part.training,
+    training,
     objective,
     ...guided,
     seed,

@@ -12,6 +12,7 @@ export interface Batch {
   readonly indices: Uint32Array;
   /** `size * height * width * channels` floats in the layout of the preprocessing. */
   readonly inputs: Float32Array;
+  /** -1 for a sample whose label is hidden. */
   readonly classes: Int32Array;
   /** There where images were mixed: whose labels count beside their own. */
   readonly mixed?: Mixed;
@@ -24,6 +25,8 @@ export interface BatchOptions {
   /** In an order of this seed and epoch; without it in the order of the indices. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
   readonly augment?: AugmentConfig & { readonly seed: number; readonly epoch: number };
+  /** Samples whose label nobody may look at. */
+  readonly hidden?: ReadonlySet<number>;
   /** Batches to leave out at the start: where a resumed epoch goes on. */
   readonly skip?: number;
 }
@@ -48,7 +51,7 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
       const pixels = images.pixels.subarray(sample * length, (sample + 1) * length);
       if (changed && augment) augmentImage(pixels, changed, images.shape, augment, { ...augment, sample });
       normalizeImage(changed ?? pixels, preprocess, inputs, place * length);
-      classes[place] = images.classes[sample]!;
+      classes[place] = options.hidden?.has(sample) ? -1 : images.classes[sample]!;
     }
     const size = members.length;
     const batch: Batch = {

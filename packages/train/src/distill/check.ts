@@ -10,11 +10,12 @@ import { tapStudent, tapsOf } from "./taps.ts";
  * @throws DistillateError `loss-degenerate`, `tap-unknown`, or `tap-mismatch` with both shapes.
  */
 export function checkDistillation(
-  { teacher, student, distill }: Pick<RunConfig, "teacher" | "student" | "distill">,
+  config: Pick<RunConfig, "teacher" | "student" | "distill" | "data">,
   data: { readonly shape: readonly [number, number, number]; readonly classes: number },
 ): void {
+  const { teacher, student, distill } = config;
   const objective = objectiveOf(student.training, distill);
-  checkObjective(objective, data.classes, student.training);
+  checkObjective(objective, data.classes, student.training, config.data.labelled);
   if (tapsOf(objective).length === 0) return;
   const [ours, theirs] = [student, teacher].map(({ model }) => buildModel(model, { ...data, seed: 0 }));
   try {

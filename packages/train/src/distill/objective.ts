@@ -36,12 +36,14 @@ export function termsAt(objective: readonly LossTerm[], epoch: number): readonly
 /**
  * Refuses what cannot teach anything.
  *
+ * @param labelled - The fraction of training images that have a label.
  * @throws DistillateError `loss-degenerate`, naming the loss and why.
  */
 export function checkObjective(
   objective: readonly LossTerm[],
   classes: number,
   { augment }: Pick<TrainingConfig, "augment">,
+  labelled: number,
 ): void {
   if (objective.every((term) => "taps" in term)) {
     throw degenerate(
@@ -49,10 +51,10 @@ export function checkObjective(
       "Give distill.ce or another loss on logits a weight.",
     );
   }
-  if (isMixing(augment) && objective.some(({ name }) => name === "dkd")) {
+  if (objective.some(({ name }) => name === "dkd") && (isMixing(augment) || labelled < 1)) {
     throw degenerate(
-      "dkd splits off one target class, and mixed images have two",
-      "Use kd or dist with mixup and cutmix, or leave those out.",
+      `dkd splits off the target class: ${labelled < 1 ? "images without a label have none" : "mixed images have two"}`,
+      "Use kd or dist here.",
     );
   }
   if (classes > 2) return;

@@ -47,7 +47,7 @@ test("every loss on layers moves the student's tapped layer, and only fitnet a r
     const x = inputs();
     const said = applyTapped(tapTeacher(teacher, objective), x, false);
     const labels = tf.tensor1d([0, 1, 2, 3, 0], "int32");
-    const { losses, gradients } = trainingStep(tapped, objective, x, { labels, teacher: said });
+    const { losses, gradients } = trainingStep(tapped, objective, x, { labels: { classes: labels }, teacher: said });
     expect(losses[name]).toBeGreaterThan(0);
     const size = (layer: string): number =>
       Math.max(

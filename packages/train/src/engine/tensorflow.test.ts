@@ -24,7 +24,7 @@ const script = `
   const objective = [{ name: "ce", weight: 0.5, smoothing: 0.1 }, { name: "kd", weight: 0.5, temperature: 3, standardize: false }];
   const losses = [];
   for (let step = 1; step <= 10; step++) {
-    const result = trainingStep({ model, names: [] }, objective, inputs, { labels, teacher: { logits: teacher } });
+    const result = trainingStep({ model, names: [] }, objective, inputs, { labels: { classes: labels }, teacher: { logits: teacher } });
     applyGradients(model, optimizer, state, result.gradients, { rate: 0.01, step });
     losses.push(result.losses.total);
   }

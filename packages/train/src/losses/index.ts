@@ -22,13 +22,20 @@ export interface Outputs {
   readonly features?: Readonly<Record<string, tf.Tensor>>;
 }
 
+/** The labels of a batch. */
+export interface Labels {
+  /** `[M]`, int32. */
+  readonly classes: tf.Tensor1D;
+  /** Whose they are, `[M]`, int32; left out where every sample has one, in order. */
+  readonly rows?: tf.Tensor1D;
+}
+
 /** What a loss sees of one batch. */
 export interface LossInput {
   readonly student: Outputs;
-  /** `[N]`, int32. */
-  readonly labels: tf.Tensor1D;
+  readonly labels: Labels;
   /** There where images were mixed: the partners' labels, and the share that is left of each sample's own. */
-  readonly mixed?: { readonly labels: tf.Tensor1D; readonly share: number };
+  readonly mixed?: { readonly labels: Labels; readonly share: number };
   /** There while a teacher takes part; it gets no gradient. */
   readonly teacher?: Outputs;
 }
@@ -60,9 +67,9 @@ export type TermOf<Name extends LossName> = Numeric<Extract<LossTerm, { name: Na
 /** All losses. */
 export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: TermOf<Name>) => tf.Scalar } = {
   ce: ({ student, labels, mixed }, { smoothing = 0 }) => {
-    const own = crossEntropy(student.logits, labels, smoothing);
+    const own = withLabels(student.logits, labels, smoothing);
     if (mixed === undefined) return own;
-    const others = crossEntropy(student.logits, mixed.labels, smoothing);
+    const others = withLabels(student.logits, mixed.labels, smoothing);
     return tf.add(tf.mul(own, mixed.share), tf.mul(others, 1 - mixed.share));
   },
   kd: (input, term) => {
@@ -75,7 +82,7 @@ export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: Ter
   },
   dkd: (input, term) => {
     const { student, teacher } = logitsOf(input, term.standardize);
-    return decoupledDistillation(student, teacher, input.labels, term);
+    return decoupledDistillation(student, teacher, input.labels.classes, term);
   },
   dist: (input, term) => {
     const { student, teacher } = logitsOf(input, term.standardize);
@@ -95,6 +102,13 @@ export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: Ter
 /** Under which name the student's features carry a tap: a regressed one belongs to its pair of layers. */
 export function featureName(loss: LossName, { student, teacher }: Tap): string {
   return loss === "fitnet" ? `${student}_as_${teacher}` : student;
+}
+
+/** Cross-entropy over the samples that have a label: 0, without a slope, where none has. */
+function withLabels(logits: tf.Tensor2D, { classes, rows }: Labels, smoothing: number): tf.Scalar {
+  if (rows === undefined) return crossEntropy(logits, classes, smoothing);
+  if (rows.size === 0) return tf.mul(tf.sum(logits), 0);
+  return crossEntropy(tf.gather(logits, rows), classes, smoothing);
 }
 
 function teacherOf({ teacher }: LossInput): Outputs {
