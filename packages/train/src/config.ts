@@ -124,10 +124,34 @@ const Training = v.strictObject({
   augment: v.optional(Augment, {}),
 });
 
+const TrainedTeacher = v.strictObject({ model: Model, training: v.optional(Training, {}) });
+
+/** Three numbers, one a channel, or one for all. */
+const perChannel = v.pipe(v.array(real(-1000, 1000)), v.minLength(1), v.maxLength(3));
+
+const BroughtTeacher = v.strictObject({
+  /** A classifier that is there: the model.json of a tfjs LayersModel or GraphModel, or an .onnx file. */
+  from: v.string(),
+  /** Its classes, in the order of its outputs; left out, they are the data's. */
+  labels: v.optional(v.array(v.string())),
+  /** What it was trained with: pixels 0..255 times `scale`, minus `mean`, by `std`. */
+  preprocess: v.optional(
+    v.strictObject({
+      scale: v.optional(real(1e-6, 1000), 1 / 255),
+      mean: v.optional(perChannel, [0]),
+      std: v.optional(perChannel, [1]),
+    }),
+  ),
+});
+
+const Teacher = v.lazy((input) =>
+  typeof input === "object" && input !== null && "from" in input ? BroughtTeacher : TrainedTeacher,
+);
+
 const Run = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "letters, digits, '.', '_' and '-', 64 at most")),
   data: Data,
-  teacher: v.strictObject({ model: Model, training: v.optional(Training, {}) }),
+  teacher: Teacher,
   student: v.strictObject({ model: Model, training: v.optional(Training, {}) }),
   distill: v.optional(Distill, {}),
   /** One baseline and one distilled student are trained per seed; the first also seeds the teacher and the split. */
@@ -162,8 +186,15 @@ export type DataConfig = RunConfig["data"];
 export type ModelConfig = RunConfig["student"]["model"];
 /** How one network is trained. */
 export type TrainingConfig = RunConfig["student"]["training"];
+/** A teacher that is not trained here. */
+export type BroughtTeacherConfig = v.InferOutput<typeof BroughtTeacher>;
 /** Random changes of a training image. */
 export type AugmentConfig = TrainingConfig["augment"];
+
+/** Whether a teacher is there already, instead of being trained. */
+export function isBrought(teacher: RunConfig["teacher"]): teacher is BroughtTeacherConfig {
+  return "from" in teacher;
+}
 
 /** Types a configuration for its author, without checking or changing it. */
 export function defineRun(config: RunConfigInput): RunConfigInput {

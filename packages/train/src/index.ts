@@ -13,8 +13,10 @@ export {
 } from "./checkpoint.ts";
 export {
   type AugmentConfig,
+  type BroughtTeacherConfig,
   type DataConfig,
   defineRun,
+  isBrought,
   type ModelConfig,
   parseConfig,
   type RunConfig,
@@ -30,9 +32,12 @@ export { type ImageFolderOptions, type ImageTarget, loadImageFolder } from "./da
 export { loadMnist } from "./data/mnist.ts";
 export { hideLabels, type Labelling, type Split, splitTrainValidation } from "./data/split.ts";
 export { checkDistillation } from "./distill/check.ts";
-export { type GuideOptions, guide } from "./distill/guide.ts";
+export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export type { TappedModel } from "./distill/taps.ts";
+export { type BroughtTeacher, bringTeacher } from "./distill/teachers/bring.ts";
+export type { Classifier } from "./distill/teachers/classifier.ts";
+export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
 export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";
 export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
 export { type EngineStatus, engineStatus } from "./engine/status.ts";

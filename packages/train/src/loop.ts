@@ -44,7 +44,7 @@ export type TrainingEvent =
   | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
 
 /** The teacher's part in a step: what it says of a batch. */
-export type Teacher = (batch: Batch, inputs: tf.Tensor) => Outputs;
+export type Teacher = (batch: Batch, inputs: tf.Tensor) => Outputs | Promise<Outputs>;
 
 /** What {@link trainModel} needs to know. */
 export interface TrainOptions {
@@ -143,7 +143,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       for await (const batch of batches(images, split.train, order)) {
         rate = learningRateAt(at.step, steps, training);
         const now = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
-        const losses = runStep(options, network, state, optimizer, batch, now);
+        const losses = await runStep(options, network, state, optimizer, batch, now);
         average?.update(at.step + 1);
         at = {
           ...at,
@@ -200,19 +200,19 @@ export async function removeTrainingState(directory: string): Promise<void> {
   await rm(join(directory, STATE_FILE), { force: true });
 }
 
-function runStep(
+async function runStep(
   { objective, teacher, training, preprocess }: TrainOptions,
   network: TappedModel,
   state: OptimizerState,
   optimizer: ReturnType<typeof makeOptimizer>,
   batch: Batch,
   { rate, step, epoch }: { readonly rate: number; readonly step: number; readonly epoch: number },
-): LossValues {
+): Promise<LossValues> {
   const { height, width, channels } = preprocess;
   setDropoutStep(network.model, step);
   const inputs = tf.tensor(batch.inputs, [batch.size, height, width, channels]);
   const labels = labelsOf(batch.classes);
-  const said = teacher?.(batch, inputs);
+  const said = await teacher?.(batch, inputs);
   const mixed = batch.mixed && { labels: labelsOf(batch.mixed.partners), share: batch.mixed.share };
   const targets = { labels, ...(said && { teacher: said }), ...(mixed && { mixed }) };
   const { losses, gradients } = trainingStep(network, termsAt(objective, epoch), inputs, targets);

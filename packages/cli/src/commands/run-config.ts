@@ -11,11 +11,12 @@ export interface ConfigArgs {
   readonly recipe?: string | undefined;
   readonly data?: string | undefined;
   readonly seed?: string | undefined;
+  readonly teacher?: string | undefined;
   readonly set?: string | undefined;
 }
 
-/** A recipe or a file, changed by `--data`, `--seed` and `--set`; with `--data` alone, what fits that directory. */
-export async function configOf({ recipe, data, seed, set }: ConfigArgs): Promise<RunConfig> {
+/** A recipe or a file, changed by `--data`, `--seed`, `--teacher` and `--set`; with `--data` alone, what fits that directory. */
+export async function configOf({ recipe, data, seed, teacher, set }: ConfigArgs): Promise<RunConfig> {
   const names = Object.keys(RECIPES);
   let input: unknown;
   if (recipe !== undefined) input = structuredClone(RECIPES[recipe] ?? (await loadConfigFile(recipe, names)));
@@ -23,6 +24,7 @@ export async function configOf({ recipe, data, seed, set }: ConfigArgs): Promise
   else throw new UsageError(`a recipe (${names.join(", ")}), a configuration file or --data DIR is needed`);
   if (data !== undefined) assign(input, "data.dir", resolve(data));
   if (seed !== undefined) assign(input, "seeds", [Number(seed)]);
+  if (teacher !== undefined) assign(input, "teacher", { from: resolve(teacher) });
   for (const change of splitChanges(set ?? "")) {
     const [path, value] = split(change, "=");
     if (value === undefined) throw new UsageError(`--set ${change} has no value; write PATH=VALUE`);

@@ -18,6 +18,11 @@ export const STAGE_ARGS = {
   data: { type: "string", description: "Directory of the data set", valueHint: "DIR" },
   out: { type: "string", description: "Run directory (runs/NAME by default)", valueHint: "DIR" },
   seed: { type: "string", description: "One seed instead of the recipe's", valueHint: "N" },
+  teacher: {
+    type: "string",
+    description: "A teacher that is there: model.json of a tfjs model, or an .onnx classifier",
+    valueHint: "FILE",
+  },
   engine: { type: "string", description: "tensorflow-gpu, tensorflow, wasm or auto", valueHint: "NAME" },
   set: { type: "string", description: "Change values of the configuration: a.b=1,c.d=[2,3]", valueHint: "PATH=VALUE" },
   json: { type: "boolean", description: "JSON lines instead of text; the result is the last" },
@@ -39,7 +44,13 @@ export function stageCommand(name: string, until: Target, description: string): 
 /** Runs the pipeline up to a stage, shows it, and returns the exit status: 1 when a check failed. */
 export async function runStages(args: StageArgs, until: Target): Promise<number> {
   const text = (name: keyof StageArgs): string | undefined => args[name] as string | undefined;
-  const config = await configOf({ recipe: text("recipe"), data: text("data"), seed: text("seed"), set: text("set") });
+  const config = await configOf({
+    recipe: text("recipe"),
+    data: text("data"),
+    seed: text("seed"),
+    teacher: text("teacher"),
+    set: text("set"),
+  });
   const engine = engineOf(text("engine"));
   const out = resolve(text("out") ?? `runs/${config.name}`);
   const abort = new AbortController();

@@ -46,8 +46,9 @@ export async function describeRun(
     const accuracies = members.map((network) => measure(tests.get(network)!, labels).accuracy);
     const { result } = shown.record;
     return row(role, tests.get(shown)!, {
-      parameters: result.parameters,
-      bytes: shown.record.outputs.find(({ path }) => path === "weights.bin")!.bytes,
+      ...(result.parameters !== undefined && { parameters: result.parameters }),
+      bytes: result.bytes,
+      ...(result.epoch === 0 && { runtime: "as brought" }),
       seeds: members.map(({ seed }, i) => ({ seed, accuracy: accuracies[i]! })),
       ...meanAndDeviation(accuracies),
     });
@@ -84,10 +85,12 @@ export async function describeRun(
     shippedSeed: student.seed,
     models,
     curves: await Promise.all(
-      trained.map(async ({ role, seed, directory, record, cached }) => {
-        const { history } = (await readCheckpoint(directory)).info;
-        return { role, seed, history, seconds: record.seconds, cached };
-      }),
+      trained
+        .filter(({ record }) => record.result.epoch > 0)
+        .map(async ({ role, seed, directory, record, cached }) => {
+          const { history } = (await readCheckpoint(directory)).info;
+          return { role, seed, history, seconds: record.seconds, cached };
+        }),
     ),
     export: fp32.report,
     quantization: int8.report,

@@ -43,7 +43,7 @@ export async function exportStudent(context: PipelineContext, student: Trained):
     directory,
     inputs: {
       tool: TOOL_VERSION,
-      weights: outputHash(student.record, "weights.bin"),
+      weights: student.hash,
       labels: data.labels,
       export: config.export,
       name: config.name,

@@ -1,6 +1,7 @@
 /** The end of the run: a bundle of what passed its checks. */
+import { basename } from "node:path";
 import { encodeProbe, formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
-import { readCheckpoint, writeFileAtomic } from "@distillate/train";
+import { isBrought, readCheckpoint, writeFileAtomic } from "@distillate/train";
 import type { RunReport } from "../report/run-report.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { contentKey } from "./content-hash.ts";
@@ -77,7 +78,11 @@ export async function packBundle(
       configHash: contentKey(config),
       dataHash: data.hash,
       seed: student.seed,
-      teacher: { model: config.teacher.model.name, parameters: teacher.parameters ?? 0, accuracy: teacher.accuracy },
+      teacher: {
+        model: isBrought(config.teacher) ? basename(config.teacher.from) : config.teacher.model.name,
+        parameters: teacher.parameters ?? 0,
+        accuracy: teacher.accuracy,
+      },
       student: { model: config.student.model.name, parameters: info.parameters },
     },
   };

@@ -1,8 +1,8 @@
 /** The stages teacher, baseline and student: each network in its own process, as many at once as there are slots. */
-import { join } from "node:path";
-import { CHECKPOINT_FILES, isAugmenting, type Role } from "@distillate/train";
+import { CHECKPOINT_FILES, isAugmenting, isBrought, type Role } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
+import { bringIn } from "./bring-stage.ts";
 import { runInChild } from "./child-process.ts";
 import type { PipelineContext } from "./context.ts";
 import { TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
@@ -16,6 +16,8 @@ export interface Trained {
   readonly seed: number;
   readonly directory: string;
   readonly record: StageRecord<TrainingOutcome>;
+  /** SHA-256 of what decides everything it says: its weights. */
+  readonly hash: string;
   readonly cached: boolean;
 }
 
@@ -37,7 +39,10 @@ export async function trainNetworks(
       id,
       after,
       start: async () => {
-        const trained = await trainOne(context, id, role, seed, role === "student" ? done.get("teacher") : undefined);
+        const trained =
+          role === "teacher" && isBrought(config.teacher)
+            ? await bringIn(context, config.teacher)
+            : await trainOne(context, id, role, seed, role === "student" ? done.get("teacher") : undefined);
         done.set(id, trained);
         return trained;
       },
@@ -77,7 +82,7 @@ async function trainOne(
         seed,
         part,
         ...(role === "teacher" && { keepsTrainLogits }),
-        ...(teacher && { distill: config.distill, teacher: outputHash(teacher.record, "weights.bin") }),
+        ...(teacher && { distill: config.distill, teacher: teacher.hash }),
       },
       run: async () => {
         const task: TrainingTask = {
@@ -98,5 +103,5 @@ async function trainOne(
       },
     },
   );
-  return { role, seed, directory: join(directory), record, cached };
+  return { role, seed, directory, record, hash: outputHash(record, "weights.bin"), cached };
 }

@@ -1,16 +1,21 @@
 /** One network, trained in a process of its own: this is the process' main module. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PreprocessSpec } from "@distillate/bundle";
 import {
+  type BroughtTeacherConfig,
+  bringTeacher,
   buildModel,
   type Dataset,
   guide,
+  guideByBrought,
   hideLabels,
   isAugmenting,
+  isBrought,
   loadModel,
   objectiveOf,
   predictLogits,
+  type RunConfig,
   readCheckpoint,
   removeTrainingState,
   selectEngine,
@@ -51,7 +56,7 @@ async function train(
   const engine = await selectEngine({ engine: task.engine });
   const data = await loadData(config);
   const preprocess = preprocessFor(data);
-  const part = role === "teacher" ? config.teacher : config.student;
+  const part = role === "teacher" ? trainedHere(config.teacher) : config.student;
   const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
   const { labelled, unlabelled } = hideLabels(split.train, data.train.classes, config.data.labelled, config.seeds[0]!);
   // Labels alone come round more often where they are few: every network takes the same number of steps.
@@ -67,16 +72,21 @@ async function train(
 
   const objective = objectiveOf(part.training, role === "student" ? config.distill : undefined);
   const from = task.teacher;
-  const guided =
-    from === undefined
-      ? undefined
-      : await guide(model, await loadModel((await readCheckpoint(from)).artifacts), objective, {
-          images: data.train,
-          preprocess,
-          augment: part.training.augment,
-          seed,
-          table: () => readLogits(join(from, TRAIN_LOGITS), data.labels.length),
-        });
+  const guided = from === undefined ? undefined : await guideFrom(from);
+
+  async function guideFrom(directory: string): ReturnType<typeof guide> {
+    const facts = {
+      images: data.train,
+      preprocess,
+      augment: part.training.augment,
+      table: () => readLogits(join(directory, TRAIN_LOGITS), data.labels.length),
+    };
+    if (isBrought(config.teacher)) {
+      const asked = { labels: data.labels, images: data.train, validation: split.validation };
+      return guideByBrought(await bringTeacher(config.teacher, asked), facts);
+    }
+    return guide(model, await loadModel((await readCheckpoint(directory)).artifacts), objective, { ...facts, seed });
+  }
 
   const result = await trainModel({
     model,
@@ -120,7 +130,13 @@ async function train(
     engine: `${engine.name} ${engine.version}`,
   });
   await removeTrainingState(directory);
-  return { parameters, epoch: result.bestEpoch, validationAccuracy: result.validationAccuracy };
+  const { size: bytes } = await stat(join(directory, "weights.bin"));
+  return { parameters, bytes, epoch: result.bestEpoch, validationAccuracy: result.validationAccuracy };
+}
+
+function trainedHere(teacher: RunConfig["teacher"]): Exclude<RunConfig["teacher"], BroughtTeacherConfig> {
+  if (isBrought(teacher)) throw new Error(`${teacher.from} is not trained here`);
+  return teacher;
 }
 
 serveParent(train);

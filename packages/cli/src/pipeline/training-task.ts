@@ -14,7 +14,11 @@ export interface TrainingTask {
 
 /** What it answers; the files are in the directory. */
 export interface TrainingOutcome {
-  readonly parameters: number;
+  /** Absent where a brought teacher's file does not tell. */
+  readonly parameters?: number;
+  /** Of the weights, or of a brought teacher's files. */
+  readonly bytes: number;
+  /** Counted from 1; 0 for a teacher that was not trained here. */
   readonly epoch: number;
   readonly validationAccuracy: number;
 }

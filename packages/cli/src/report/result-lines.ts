@@ -10,7 +10,7 @@ export function describeResult({ trained, fp32, int8, checks, report }: Pipeline
     for (const { role, seed, record } of trained) {
       const { parameters, validationAccuracy, epoch } = record.result;
       lines.push(
-        `${role} of seed ${seed}: ${parameters} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
+        `${role} of seed ${seed}: ${parameters ?? "unknown"} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
       );
     }
   }

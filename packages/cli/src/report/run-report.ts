@@ -91,9 +91,13 @@ export function finding(report: RunReport): string {
   const gap = teacher.accuracy - baseline.mean!;
   const closed =
     gap > 0 ? `, ${((100 * (student.mean! - baseline.mean!)) / gap).toFixed(0)} % of its gap to the teacher` : "";
+  const size =
+    teacher.parameters === undefined || teacher.parameters <= student.parameters!
+      ? ""
+      : ` It has ${(teacher.parameters / student.parameters!).toFixed(0)} times fewer parameters than the teacher.`;
   return (
     `With its teacher the student of ${student.parameters!.toLocaleString("en")} parameters gets ${(100 * student.mean!).toFixed(2)} %, ` +
     `without it ${(100 * baseline.mean!).toFixed(2)} %: ${points >= 0 ? "+" : ""}${points.toFixed(2)} points${closed}, ` +
-    `better in ${wins} of ${student.seeds!.length} seeds. It has ${(teacher.parameters! / student.parameters!).toFixed(0)} times fewer parameters than the teacher.`
+    `better in ${wins} of ${student.seeds!.length} seeds.${size}`
   );
 }

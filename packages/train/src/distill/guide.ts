@@ -1,14 +1,16 @@
 /** How a teacher takes part in a student's training: looked up where that is the same, run on the very batch where it isn't. */
 import type { PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { AugmentConfig } from "../config.ts";
 import { isAugmenting } from "../data/augment.ts";
 import type { Images } from "../data/dataset.ts";
-import type { Logits } from "../evaluate.ts";
+import { type Logits, predictLogits } from "../evaluate.ts";
 import type { TrainOptions } from "../loop.ts";
 import type { LossTerm } from "../losses/index.ts";
 import { tapStudent, tapsOf, tapTeacher } from "./taps.ts";
 import { cachedTeacher, liveTeacher } from "./teacher-cache.ts";
+import type { BroughtTeacher } from "./teachers/bring.ts";
 
 /** What {@link guide} needs to know of a training. */
 export interface GuideOptions {
@@ -38,5 +40,31 @@ export async function guide(
     };
   }
   if (isAugmenting(augment)) return { teacher: liveTeacher({ model: teacher, names: [] }) };
-  return { teacher: cachedTeacher(await table(), teacher, images, preprocess) };
+  return {
+    teacher: await cachedTeacher(await table(), images.count, (some) =>
+      predictLogits(teacher, images, preprocess, some),
+    ),
+  };
+}
+
+/** {@link guide} by a teacher that was trained elsewhere: by its logits alone, on images as it knows them. */
+export async function guideByBrought(
+  teacher: BroughtTeacher,
+  { images, preprocess, augment, table }: Omit<GuideOptions, "seed">,
+): Promise<Pick<TrainOptions, "teacher">> {
+  if (!isAugmenting(augment)) {
+    return { teacher: await cachedTeacher(await table(), images.count, (some) => teacher.logits(images, some)) };
+  }
+  return {
+    teacher: async ({ size, inputs }) => {
+      const changed: Images = { ...images, count: size, pixels: bytesOf(inputs, preprocess) };
+      const { values, classes } = await teacher.logits(changed);
+      return { logits: tf.tensor2d(values, [size, classes]) };
+    },
+  };
+}
+
+/** Back from what the student is given, channels last, to bytes; mixed images are rounded to them. */
+function bytesOf(inputs: Float32Array, { scale, mean, std, channels }: PreprocessSpec): Uint8Array {
+  return Uint8Array.from(inputs, (value, i) => Math.round((value * std[i % channels]! + mean[i % channels]!) / scale));
 }

@@ -2,7 +2,7 @@ import type { PreprocessSpec } from "@distillate/bundle";
 import { beforeAll, expect, test } from "vitest";
 import type { Images } from "../data/dataset.ts";
 import { selectEngine } from "../engine/select.ts";
-import { predictLogits } from "../evaluate.ts";
+import { type Logits, predictLogits } from "../evaluate.ts";
 import { buildModel } from "../models/index.ts";
 import { cachedTeacher } from "./teacher-cache.ts";
 
@@ -31,24 +31,29 @@ beforeAll(async () => {
 const build = (seed: number): ReturnType<typeof buildModel> =>
   buildModel({ name: "cnn", filters: [4], dense: 0, dropout: 0 }, { shape: [8, 8, 1], classes: 3, seed });
 
-test("rows are those of the batch's images", () => {
+const asked =
+  (teacher: ReturnType<typeof build>) =>
+  (some: Uint32Array): Logits =>
+    predictLogits(teacher, images, preprocess, some);
+
+test("rows are those of the batch's images", async () => {
   const teacher = build(1);
   const table = predictLogits(teacher, images, preprocess);
-  const lookUp = cachedTeacher(table, teacher, images, preprocess);
+  const lookUp = await cachedTeacher(table, images.count, asked(teacher));
   const indices = Uint32Array.of(149, 0, 7);
   const inputs = new Float32Array();
-  const { logits: rows } = lookUp({ size: 3, indices, inputs, classes: new Int32Array(3) }, undefined as never);
+  const { logits: rows } = await lookUp({ size: 3, indices, inputs, classes: new Int32Array(3) }, undefined as never);
   expect([...rows.dataSync()]).toEqual([149, 0, 7].flatMap((i) => [...table.values.subarray(i * 3, i * 3 + 3)]));
 });
 
-test("another teacher's table, a damaged one and one that is too short are refused", () => {
+test("another teacher's table, a damaged one and one that is too short are refused", async () => {
   const teacher = build(1);
   const table = predictLogits(teacher, images, preprocess);
   const damaged = { ...table, values: table.values.map((value, i) => (i === 3 * 4 ? Number.NaN : value)) };
   const short = { ...table, values: table.values.subarray(3) };
   for (const wrong of [predictLogits(build(2), images, preprocess), damaged, short]) {
-    expect(() => cachedTeacher(wrong, teacher, images, preprocess)).toThrowError(
-      expect.objectContaining({ code: "teacher-cache-mismatch" }),
-    );
+    await expect(cachedTeacher(wrong, images.count, asked(teacher))).rejects.toMatchObject({
+      code: "teacher-cache-mismatch",
+    });
   }
 });

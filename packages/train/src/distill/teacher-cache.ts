@@ -2,11 +2,9 @@
  * A teacher's logits for every training image, computed once: what students read where every epoch sees the same view of an
  * image, and what all seeds and sweeps share. A part of it is computed again before it is trusted.
  */
-import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
+import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
-import type { Images } from "../data/dataset.ts";
-import { type Logits, predictLogits } from "../evaluate.ts";
+import type { Logits } from "../evaluate.ts";
 import type { Teacher } from "../loop.ts";
 import { applyTapped, type TappedModel } from "./taps.ts";
 
@@ -22,20 +20,21 @@ export function liveTeacher(teacher: TappedModel): Teacher {
 /**
  * A teacher that is looked up.
  *
+ * @param count - Images of the set.
+ * @param ask - The teacher itself, for some images of the set.
  * @throws DistillateError `teacher-cache-mismatch` when the table has another size, or when the teacher itself says otherwise on
  * one of 64 images spread over the set.
  */
-export function cachedTeacher(
+export async function cachedTeacher(
   { values, classes }: Logits,
-  teacher: LayersModel,
-  images: Images,
-  preprocess: PreprocessSpec,
-): Teacher {
+  count: number,
+  ask: (images: Uint32Array) => Logits | Promise<Logits>,
+): Promise<Teacher> {
   const rows = values.length / classes;
-  if (rows !== images.count) throw mismatch(`${rows} rows, expected ${images.count}, one an image`);
-  const step = Math.max(1, Math.floor(images.count / CHECKED));
-  const checked = Uint32Array.from({ length: Math.min(CHECKED, images.count) }, (_, i) => i * step);
-  const again = predictLogits(teacher, images, preprocess, checked).values;
+  if (rows !== count) throw mismatch(`${rows} rows, expected ${count}, one an image`);
+  const step = Math.max(1, Math.floor(count / CHECKED));
+  const checked = Uint32Array.from({ length: Math.min(CHECKED, count) }, (_, i) => i * step);
+  const again = (await ask(checked)).values;
   const size = again.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
   for (const [place, image] of checked.entries()) {
     for (let c = 0; c < classes; c++) {
