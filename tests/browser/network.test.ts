@@ -91,9 +91,9 @@ describe.skipIf(!findChromium())("network and store (needs Chromium)", () => {
   });
 
   test.each([
-    ["truncated", (bytes: Uint8Array) => bytes.slice(0, bytes.length - 100), "download-failed"],
+    ["truncated", (bytes: Uint8Array) => bytes.slice(0, bytes.length - 100), "file-corrupted"],
     ["altered", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 2000 ? byte ^ 1 : byte)), "file-corrupted"],
-    ["longer", (bytes: Uint8Array) => new Uint8Array([...bytes, 0]), "download-failed"],
+    ["longer", (bytes: Uint8Array) => new Uint8Array([...bytes, 0]), "file-corrupted"],
   ])("a file that is %s is never run, nor kept", async (_name, change, code) => {
     site.server.files.set(MODEL, change(site.bundle("cnn").files.get("student.fp32.onnx")!));
     const failed = await inPage<Failure>(page, null, `${TRY} return failure(attempt());`);

@@ -61,15 +61,18 @@ export const cache = {
   },
 } as const;
 
-/** Removes files that no record names; what was interrupted is kept for the next try. */
+/** Removes files, whole and begun, that no record names. A load writes its record before it has files. */
 export async function sweep(store: Store): Promise<void> {
+  // Listed first: what another tab begins from here on has its record by the time that records are read.
+  const entries = await store.list();
   const runtimes = Object.values(BROWSER_BACKENDS).flatMap(({ runtime }) => (runtime ? [runtime] : []));
   const versions = (await records(store)).flatMap(({ current, previous, staged }) =>
     [current, previous, staged].flatMap((text) => (text === undefined ? [] : filesOf(text))),
   );
-  const needed = new Set([...runtimes, ...versions].map(({ sha256 }) => keyOf.file(sha256)));
-  for (const { key } of await store.list()) {
-    if (key.startsWith("file/") && !needed.has(key)) await store.remove(key);
+  const needed = new Set([...runtimes, ...versions].map(({ sha256 }) => sha256));
+  for (const { key } of entries) {
+    const [kind, sha256] = key.split("/") as [string, string];
+    if (kind !== "record" && !needed.has(sha256)) await store.remove(key);
   }
 }
 

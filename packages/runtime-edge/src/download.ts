@@ -79,7 +79,9 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
   if (buffer.length > 0) headers.set("range", `bytes=${buffer.length}-`);
   let response: Response;
   try {
-    response = await fetch(url, { ...request.init, ...(fresh ? { cache: "reload" } : {}), headers, signal });
+    // What has a hash may come from the browser's cache; what has none must be asked for again.
+    const cache = fresh ? "reload" : (request.init?.cache ?? (expected ? "default" : "no-cache"));
+    response = await fetch(url, { ...request.init, cache, headers, signal });
   } catch (cause) {
     throw new Interrupted(`the network failed: ${(cause as Error).message}`, { cause });
   }
@@ -100,6 +102,10 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
   const announced = Number(response.headers.get("content-length"));
   // With compression on the way, the header counts other bytes than those that arrive.
   const whole = !response.headers.get("content-encoding") && announced ? buffer.length + announced : undefined;
+  if (expected && whole !== undefined && whole !== expected.bytes) {
+    void response.body?.cancel().catch(() => {});
+    throw otherFile(url, whole, expected);
+  }
   const total = expected?.bytes ?? whole;
   const reader = response.body!.getReader();
   try {
@@ -117,6 +123,14 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
   if (total !== undefined && buffer.length < total) {
     throw new Interrupted(`the connection ended after ${buffer.length} of ${total} bytes`);
   }
+}
+
+function otherFile(url: string, bytes: number, expected: FileRef): DistillateError {
+  return new DistillateError({
+    code: "file-corrupted",
+    message: `${url} has ${bytes} bytes, expected ${expected.path} with ${expected.bytes}`,
+    hint: "Upload the whole bundle again; its files belong together.",
+  });
 }
 
 /** Single-page servers answer every address with their page, and status 200. */

@@ -42,7 +42,7 @@ export interface PlanReport {
   readonly refused: readonly Refusal[];
 }
 
-/** A model that runs. */
+/** A model that runs. Backend, variant and plan change when a device stops to serve the first choice. */
 export interface Model {
   readonly manifest: Manifest;
   readonly backend: BackendName;
@@ -72,8 +72,8 @@ export interface Model {
 /** What a model is made of. */
 export interface ModelParts {
   readonly manifest: Manifest;
-  readonly variant: Variant;
-  readonly plan: PlanReport;
+  /** The way that serves now; another one after the first fails for good. */
+  readonly serving: () => PlanReport;
   readonly supervisor: Supervisor;
   readonly queue: QueueOptions;
   readonly timeout: number | undefined;
@@ -110,7 +110,8 @@ export function createModel(parts: ModelParts): Model {
       latency.add(times);
       onEvent({ kind: "run", milliseconds: times, waiting: queue.waiting });
       return { outputs, milliseconds: times };
-    } catch (error) {
+    } catch (caught) {
+      const error = disposing ? disposed() : caught;
       latency.fail();
       onEvent({
         kind: "run-failed",
@@ -151,9 +152,16 @@ export function createModel(parts: ModelParts): Model {
 
   return {
     manifest,
-    backend: parts.plan.chosen.backend,
-    variant: parts.variant,
-    plan: parts.plan,
+    get backend() {
+      return parts.serving().chosen.backend;
+    },
+    get variant() {
+      return manifest.variants.find(({ id }) => id === parts.serving().chosen.variant)!;
+    },
+    get plan() {
+      const { chosen, selfTest, refused } = parts.serving();
+      return { chosen, selfTest, refused };
+    },
     run,
     runTensors,
     async warmup(runs = 3) {

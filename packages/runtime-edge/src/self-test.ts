@@ -13,7 +13,7 @@ export interface SelfTestReport {
   readonly median: number;
 }
 
-/** Where the bundle states no tolerance, a variant may differ by this much and must name the same classes. */
+/** Where the bundle states no tolerance, a variant may differ by this much. */
 const DEFAULT_TOLERANCE = 1e-3;
 /** Calls that are timed, and milliseconds after which no further one begins. */
 const TIMED_RUNS = 5;

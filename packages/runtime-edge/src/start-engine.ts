@@ -6,9 +6,12 @@ import type { Engine, EngineSetup } from "./engine/engine.ts";
 import { openSession } from "./engine/open-session.ts";
 import { openInWorker } from "./engine/worker-engine.ts";
 import type { Files } from "./files.ts";
+import { startInline } from "./inline-worker.ts";
+import { orAborted } from "./or-aborted.ts";
 import type { Candidate } from "./planner.ts";
+import { createSharedWork } from "./shared-work.ts";
 import type { BundleSource } from "./source/source.ts";
-import { orAborted } from "./supervisor.ts";
+
 
 /**
  * Where an engine runs: in a worker of this package; in one started from a blob, for pages whose scripts come from another
@@ -27,10 +30,16 @@ export interface EngineParts {
   readonly decode: DecodeImage;
   /** Milliseconds in which a runtime must have started. */
   readonly startTimeout: number;
+  /** Called when the files are there and what may take the page down begins. */
+  readonly beforeStart?: () => Promise<void>;
 }
 
 /** Compiled once a page; every worker after the first starts from it. */
-const compiled = new Map<string, Promise<WebAssembly.Module>>();
+const compiled = new Map<string, WebAssembly.Module>();
+const compiling = createSharedWork<WebAssembly.Module>();
+
+/** Threads that have not come up by now hang (onnxruntime#11679); one thread is tried next. */
+const THREADS_PATIENCE = 10_000;
 
 /** @throws DistillateError of the file that is missing, or `backend-unavailable`, `worker-failed`, `start-timeout`. */
 export async function startEngine(parts: EngineParts, candidate: Candidate, signal: AbortSignal): Promise<Engine> {
@@ -49,14 +58,19 @@ export async function startEngine(parts: EngineParts, candidate: Candidate, sign
     contract: { inputs, outputs, preprocess },
     ...(runtime ? { runtime } : {}),
   };
+  await parts.beforeStart?.();
+  signal.throwIfAborted();
+  const limit = candidate.threads > 1 ? Math.min(parts.startTimeout, THREADS_PATIENCE) : parts.startTimeout;
   const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(startTimedOut(backend.name, parts.startTimeout)), parts.startTimeout);
+  const timer = setTimeout(() => patience.abort(startTimedOut(backend.name, limit)), limit);
   const onAbort = (): void => patience.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    signal.throwIfAborted();
-    if (inWorker) return await openInWorker(await workerStarter(worker, backend), setup, patience.signal);
-    return await orAborted(openSession(backend.importRuntime, setup, parts.decode), patience.signal);
+    if (inWorker) return await openInWorker(workerStarter(worker, backend), setup, patience.signal);
+    const opening = openSession(backend.importRuntime, setup, parts.decode);
+    // Nothing stops it in this thread; what comes too late is let go of.
+    patience.signal.addEventListener("abort", () => void opening.then((late) => late.dispose()).catch(() => {}));
+    return await orAborted(opening, patience.signal);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
@@ -71,21 +85,21 @@ async function obtainRuntime(
 ): Promise<WebAssembly.Module | Uint8Array> {
   const { path, sha256 } = runtime!;
   const url = assetsUrl === undefined ? runtimeUrl!() : new URL(path, new URL(assetsUrl, globalThis.location?.href));
-  const bytes = (): Promise<Uint8Array> => files.get(runtime!, { url: url.href }, signal);
-  if (!compile) return bytes();
-  let module = compiled.get(sha256);
-  if (!module) {
-    module = bytes().then((whole) => WebAssembly.compile(whole as Uint8Array<ArrayBuffer>));
+  const bytes = (within: AbortSignal): Promise<Uint8Array> => files.get(runtime!, { url: url.href }, within);
+  if (!compile) return bytes(signal);
+  const known = compiled.get(sha256);
+  if (known) return known;
+  const compileOnce = async (within: AbortSignal): Promise<WebAssembly.Module> => {
+    const module = await WebAssembly.compile((await bytes(within)) as Uint8Array<ArrayBuffer>);
     compiled.set(sha256, module);
-    // A failure is nobody's but this attempt's.
-    module.catch(() => compiled.delete(sha256));
-  }
-  return orAborted(module, signal);
+    return module;
+  };
+  return compiling.join(sha256, compileOnce, signal);
 }
 
-async function workerStarter(worker: WorkerChoice, backend: Backend): Promise<() => Worker> {
+function workerStarter(worker: WorkerChoice, backend: Backend): () => Worker {
   if (typeof worker === "function") return () => worker(backend.name);
-  return backend.startWorker!;
+  return worker === "inline" ? () => startInline(backend.startWorker!) : backend.startWorker!;
 }
 
 function startTimedOut(backend: string, milliseconds: number): DistillateError {

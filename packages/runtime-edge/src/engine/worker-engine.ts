@@ -56,7 +56,12 @@ export async function openInWorker(
       if (dead) return reject(dead);
       const id = next++;
       waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...request }, transfer);
+      try {
+        worker.postMessage({ id, ...request }, transfer);
+      } catch (cause) {
+        waiting.delete(id);
+        reject(notCloneable(cause));
+      }
     }) as Promise<Value>;
 
   const onAbort = (): void => end(signal.reason as Error);
@@ -92,5 +97,14 @@ function disposed(): DistillateError {
     code: "engine-ended",
     message: "the engine was ended while it worked",
     hint: "Call again; a fresh engine is started.",
+  });
+}
+
+function notCloneable(cause: unknown): DistillateError {
+  return new DistillateError({
+    code: "input-unsupported",
+    message: `the input cannot be handed to the worker: ${(cause as Error).message}`,
+    hint: "Pictures of another origin need `crossorigin` and CORS headers; a closed ImageBitmap cannot be read any more.",
+    cause,
   });
 }
