@@ -33,6 +33,7 @@ import { holdName } from "./store/locks.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Store, StoreKind } from "./store/store.ts";
 import { type RecyclePolicy, supervise } from "./supervisor.ts";
+import { countEvents, type OnTelemetry, withTelemetry } from "./telemetry.ts";
 import { checkForUpdate } from "./update.ts";
 import { readManifest, type Version, versionOf, versionToServe } from "./version-to-serve.ts";
 
@@ -64,6 +65,8 @@ export interface LoadOptions {
   /** Milliseconds in which an engine must start. */
   readonly startTimeout?: number;
   readonly recycle?: Partial<RecyclePolicy>;
+  /** Is given numbers, never inputs or results, when the page is hidden and when the model is disposed. Sends nothing itself. */
+  readonly telemetry?: OnTelemetry;
   /** Passed to every `fetch`: headers, credentials. */
   readonly fetch?: RequestInit;
 }
@@ -93,14 +96,23 @@ export function load(source: SourceInput, options: LoadOptions = {}): Promise<Mo
 
 /** {@link load} for any platform. */
 export async function loadOn(platform: Platform, input: SourceInput, options: LoadOptions): Promise<Model> {
-  const { onEvent = () => {}, onProgress = () => {}, signal = new AbortController().signal } = options;
+  const { onProgress = () => {}, signal = new AbortController().signal } = options;
   signal.throwIfAborted();
+  const counter = countEvents(options.onEvent ?? (() => {}));
+  const { onEvent } = counter;
   const store = await platform.openStore(options.store ?? "auto", onEvent);
   const files = createFiles({ store, onEvent, onProgress, init: options.fetch });
   const source = await platform.openSource(input, files);
   const loading: Loading = { platform, source, files, store, options, onEvent };
   const ask = options.update === "always";
   const version = await versionToServe({ source, store, publicKey: options.publicKey, ask, onEvent, signal });
+  const model = await serveOrOlder(loading, version, signal);
+  return options.telemetry ? withTelemetry(model, options.telemetry, counter) : model;
+}
+
+/** Serves a version; where that fails and the device has another one that works, that. */
+async function serveOrOlder(loading: Loading, version: Version, signal: AbortSignal): Promise<Model> {
+  const { source, onEvent } = loading;
   try {
     return await serve(loading, version, undefined, signal);
   } catch (error) {

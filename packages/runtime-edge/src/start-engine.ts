@@ -12,7 +12,6 @@ import type { Candidate } from "./planner.ts";
 import { createSharedWork } from "./shared-work.ts";
 import type { BundleSource } from "./source/source.ts";
 
-
 /**
  * Where an engine runs: in a worker of this package; in one started from a blob, for pages whose scripts come from another
  * origin; in the calling thread; or in a worker that the caller starts.

@@ -72,8 +72,7 @@ const TASK_OF_INPUT: readonly {
   {
     task: "audio-classification",
     what: "Sound",
-    is: (input) =>
-      typeof input === "object" && input !== null && ("sampleRate" in input || "getChannelData" in input),
+    is: (input) => typeof input === "object" && input !== null && ("sampleRate" in input || "getChannelData" in input),
   },
 ];
 
