@@ -63,8 +63,9 @@ describe("the record of a model", () => {
           } else if (happening.kind === "leave") {
             record = endStart(record, name);
           } else if (happening.kind === "fail") {
-            record = (await rollBack(record)) ?? endStart(record, name);
-            deaths = 0;
+            const older = await rollBack(record);
+            record = older ?? endStart(record, name);
+            if (older) deaths = 0;
           } else {
             deaths++;
           }
