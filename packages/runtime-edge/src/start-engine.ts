@@ -37,6 +37,9 @@ export interface EngineParts {
 const compiled = new Map<string, WebAssembly.Module>();
 const compiling = createSharedWork<WebAssembly.Module>();
 
+/** Backends whose onnxruntime runs in this thread already: it takes its file once. */
+const startedHere = new Set<Backend["name"]>();
+
 /** Threads that have not come up by now hang (onnxruntime#11679); one thread is tried next. */
 const THREADS_PATIENCE = 10_000;
 
@@ -46,7 +49,8 @@ export async function startEngine(parts: EngineParts, candidate: Candidate, sign
   const backend = backends[candidate.backend]!;
   const variant = manifest.variants.find(({ id }) => id === candidate.variant)!;
   const inWorker = worker !== "main-thread" && backend.startWorker !== undefined;
-  const runtime = backend.runtime ? await obtainRuntime(parts, backend, inWorker, signal) : undefined;
+  const needed = backend.runtime !== undefined && (inWorker || !startedHere.has(backend.name));
+  const runtime = needed ? await obtainRuntime(parts, backend, inWorker, signal) : undefined;
   const model = await files.get(variant.file, source.origin(variant.file), signal);
   const { inputs, outputs, preprocess } = manifest;
   const setup: EngineSetup = {
@@ -69,7 +73,9 @@ export async function startEngine(parts: EngineParts, candidate: Candidate, sign
     const opening = openSession(backend.importRuntime, setup, parts.decode);
     // Nothing stops it in this thread; what comes too late is let go of.
     patience.signal.addEventListener("abort", () => void opening.then((late) => late.dispose()).catch(() => {}));
-    return await orAborted(opening, patience.signal);
+    const engine = await orAborted(opening, patience.signal);
+    startedHere.add(backend.name);
+    return engine;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
