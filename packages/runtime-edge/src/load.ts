@@ -191,7 +191,7 @@ async function serve(
   try {
     // Before there are files: what no record names is swept.
     await remember(ours);
-    const device = deviceKey(manifest, await platform.capabilities());
+    const device = deviceKey(manifest, options, await platform.capabilities());
     const remembered = url === undefined ? undefined : (await readRecord(store, url))?.choices[device];
     const trial = await trialOf(loading, manifest, remembered, signal, beforeStart);
     const started = await startBest(trial, signal);
@@ -295,10 +295,15 @@ function modelOf(loading: Loading, trial: Trial, first: Started): Model {
   });
 }
 
-/** Which device this is, as far as the choice of a backend goes. */
-function deviceKey({ id, semver }: Manifest, { cores, threads, webgpu }: Capabilities): string {
+/** Which device this is, as far as the choice of a backend goes, and what was wished for. */
+function deviceKey(
+  { id, semver }: Manifest,
+  { backend, variant, threads: wanted }: LoadOptions,
+  { cores, threads, webgpu }: Capabilities,
+): string {
   const agent = globalThis.navigator?.userAgent ?? "";
-  return [id, semver, agent, cores, threads.usable, webgpu.available ? webgpu.adapter : "no gpu"].join(" | ");
+  const facts = [agent, cores, threads.usable, webgpu.available ? webgpu.adapter : "no gpu"];
+  return [id, semver, ...facts, backend ?? "auto", variant ?? "auto", wanted ?? "auto"].join(" | ");
 }
 
 /** Drawn once a device and model; nothing that can be reproduced depends on it. */
