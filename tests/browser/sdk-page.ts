@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { type FixtureBundle, fixtureBundles } from "../fixtures/bundles.ts";
-import { launchChromium } from "./chromium.ts";
+import { type BrowserOptions, launchChromium } from "./chromium.ts";
 import { serve, type TestServer } from "./server.ts";
 
 const require = createRequire(import.meta.url);
@@ -26,7 +26,7 @@ export interface Site {
 }
 
 /** Opens all of it. */
-export async function openSite(options: { readonly webgpu?: boolean } = {}): Promise<Site> {
+export async function openSite(options: BrowserOptions = {}): Promise<Site> {
   const [server, browser, bundles] = await Promise.all([serveSdk(), launchChromium(options), fixtureBundles()]);
   const publishAll = (): void => {
     for (const bundle of bundles) publish(server, bundle.name, bundle);
