@@ -3,6 +3,7 @@
  * the expected one. Pages that a server sends in place of a file are recognised and named.
  */
 import { DistillateError, type FileRef, LIMITS, verifyFile } from "@distillate/bundle";
+import { createBreather } from "./breathe.ts";
 import type { OnEvent } from "./events.ts";
 
 /** What to fetch and how. */
@@ -41,12 +42,15 @@ export async function download(request: DownloadRequest): Promise<Uint8Array> {
   const earlier = expected && (await request.resume?.());
   if (earlier && earlier.byteLength < expected.bytes) buffer.push(earlier);
   let fresh = false;
+  const breathe = createBreather();
   for (let attempt = 1; ; attempt++) {
     try {
-      await receive(request, buffer, fresh);
+      await receive(request, buffer, fresh, breathe);
       const bytes = buffer.bytes();
       refuseHtml(url, bytes, undefined, expected);
+      await breathe();
       if (expected) await verifyFile(bytes, expected);
+      await breathe();
       return bytes;
     } catch (error) {
       const corrupted = (error as { code?: string }).code === "file-corrupted";
@@ -73,7 +77,12 @@ export async function download(request: DownloadRequest): Promise<Uint8Array> {
 /** A failure that the network may not repeat. */
 class Interrupted extends Error {}
 
-async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: boolean): Promise<void> {
+async function receive(
+  request: DownloadRequest,
+  buffer: GrowingBuffer,
+  fresh: boolean,
+  breathe: () => Promise<void>,
+): Promise<void> {
   const { url, expected, signal, onBytes } = request;
   const headers = new Headers(request.init?.headers);
   if (buffer.length > 0) headers.set("range", `bytes=${buffer.length}-`);
@@ -114,6 +123,7 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
       if (done) break;
       if (!buffer.push(value)) throw failed(url, `more than the expected ${buffer.limit} bytes arrive`);
       onBytes(buffer.length, total);
+      await breathe();
     }
   } catch (error) {
     void reader.cancel().catch(() => {});

@@ -16,7 +16,11 @@ export type FileOrigin = { readonly url: string } | { readonly read: (signal: Ab
 /** Gets files for one model. */
 export interface Files {
   readonly store: Store;
-  /** @throws DistillateError `file-corrupted`, `download-failed`, `got-html`. */
+  /**
+   * The bytes may be shared with other callers: read them, do not transfer or change them.
+   *
+   * @throws DistillateError `file-corrupted`, `download-failed`, `got-html`.
+   */
   get(ref: FileRef, origin: FileOrigin, signal: AbortSignal): Promise<Uint8Array>;
   /** A document without a known hash: always from the network. */
   fetch(url: string, signal: AbortSignal): Promise<Uint8Array>;
@@ -85,10 +89,9 @@ export function createFiles({ store, onEvent, onProgress, init }: FilesOptions):
         if ("url" in origin) await quietly(store.remove(keyOf.partial(ref.sha256)));
         return bytes;
       };
-      // Each caller owns its bytes: they go over to a worker without a copy.
       const bytes =
         "url" in origin
-          ? (await fetching.join(`${store.kind} ${key}`, obtain, signal)).slice()
+          ? await fetching.join(`${store.kind} ${key}`, obtain, signal)
           : await orAborted(obtain(signal), signal);
       report(ref.path, ref.bytes, ref.bytes);
       onEvent({ kind: "file", file: ref.path, from: "url" in origin ? "network" : "source", bytes: ref.bytes });

@@ -1,6 +1,7 @@
 /** From a candidate to a running engine: its files first, then a worker or this thread. */
 import { DistillateError, type Manifest } from "@distillate/bundle";
 import type { Backend } from "./backends/backend.ts";
+import { nextTask } from "./breathe.ts";
 import type { DecodeImage } from "./engine/decode-image.ts";
 import type { Engine, EngineSetup } from "./engine/engine.ts";
 import { openSession } from "./engine/open-session.ts";
@@ -95,7 +96,10 @@ async function obtainRuntime(
   const known = compiled.get(sha256);
   if (known) return known;
   const compileOnce = async (within: AbortSignal): Promise<WebAssembly.Module> => {
-    const module = await WebAssembly.compile((await bytes(within)) as Uint8Array<ArrayBuffer>);
+    const whole = (await bytes(within)) as Uint8Array<ArrayBuffer>;
+    // It was hashed just now, and compiling begins with a copy.
+    await nextTask();
+    const module = await WebAssembly.compile(whole);
     compiled.set(sha256, module);
     return module;
   };

@@ -39,8 +39,7 @@ export function openArchive(name: string, bytes: Uint8Array): Entries {
     throw refusal ?? invalid(name, `cannot be unpacked: ${(cause as Error).message}`, cause);
   }
   if (refusal) throw refusal;
-  // A copy each: what is read goes over to a worker, and an engine that is replaced reads it again.
-  return new Map(Object.entries(files).map(([path, content]) => [path, async () => content.slice()]));
+  return new Map(Object.entries(files).map(([path, content]) => [path, async () => content]));
 }
 
 function invalid(name: string, found: string, cause?: unknown): DistillateError {
