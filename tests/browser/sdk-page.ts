@@ -57,7 +57,7 @@ export async function openSite(options: BrowserOptions = {}): Promise<Site> {
 }
 
 /** Serves `/sdk/`, `/sdk/onnxruntime-web/`, and an empty page at `/`. */
-async function serveSdk(): Promise<TestServer> {
+export async function serveSdk(): Promise<TestServer> {
   const sdk = await mkdtemp(join(tmpdir(), "distillate-sdk-"));
   execFileSync(process.execPath, ["--import", "tsx", BUILD, sdk]);
   const server = await serve({
