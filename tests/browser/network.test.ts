@@ -407,4 +407,19 @@ describe.skipIf(!findChromium())("network and store (needs Chromium)", () => {
     expect(await inPage(next, null, `${TRY} return attempt();`)).toMatch(/^\d$/);
     expect(ranges).toEqual([expect.stringMatching(/^bytes=\d{6,}-$/)]);
   });
+
+  test("a sandboxed frame, which has neither storage nor locks nor an origin, runs from memory", async () => {
+    site.server.headers.set("access-control-allow-origin", "*");
+    await page.setContent(`<iframe sandbox="allow-scripts" src="${site.server.url}/"></iframe>`);
+    await expect.poll(() => page.frames().length).toBe(2);
+    const frame = page.frames()[1]!;
+    await frame.waitForLoadState();
+    const { label, events } = await inPage<{ label: string; events: Event[] }>(
+      frame,
+      null,
+      `${TRY} options.worker = "main-thread"; return { label: await attempt(), events };`,
+    );
+    expect(label).toMatch(/^\d$/);
+    expect(events.filter(({ kind }) => kind === "store-unavailable").length).toBeGreaterThan(0);
+  });
 });

@@ -4,7 +4,7 @@ import { mkdtemp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Frame, Page } from "playwright-core";
 import { type FixtureBundle, fixtureBundles } from "../fixtures/bundles.ts";
 import { type BrowserOptions, launchChromium } from "./chromium.ts";
 import { serve, type TestServer } from "./server.ts";
@@ -77,7 +77,7 @@ export function publish(server: TestServer, name: string, bundle: FixtureBundle)
  * Runs code in the page with the package as `sdk`; `argument` must be JSON. `failure(promise)` gives `{ code, message, name }`
  * of what a promise rejects with, or `undefined`.
  */
-export function inPage<Result>(page: Page, argument: unknown, code: string): Promise<Result> {
+export function inPage<Result>(page: Page | Frame, argument: unknown, code: string): Promise<Result> {
   // As text: what a test runner makes of `import()` means nothing in a page.
   return page.evaluate(`(async () => {
     const sdk = await import("/sdk/index.js");

@@ -122,6 +122,36 @@ describe.skipIf(!findChromium())("streams (needs Chromium)", () => {
     expect(found).toMatchObject({ errors: ["once"], stopped: "ended" });
   });
 
+  test("a stream that is given up while its device opens lets go of it", async () => {
+    const found = await inPage<{ failures: { name: string }[]; states: string[] }>(
+      page,
+      null,
+      `${HELPERS}
+      const model = await open();
+      const tracks = [];
+      const { getUserMedia } = MediaDevices.prototype;
+      let controller;
+      MediaDevices.prototype.getUserMedia = async function (wishes) {
+        const stream = await getUserMedia.call(this, wishes);
+        tracks.push(...stream.getTracks());
+        controller.abort();
+        return stream;
+      };
+      const failures = [];
+      for (const start of [
+        (signal) => sdk.watchCamera(model, { signal, onError, onAnswer: () => {} }),
+        (signal) => sdk.listen({ signal, onError, onWindow: () => {} }),
+      ]) {
+        controller = new AbortController();
+        failures.push(await failure(start(controller.signal)));
+      }
+      await model.dispose();
+      return { failures, states: tracks.map(({ readyState }) => readyState) };`,
+    );
+    expect(found.failures.map((each) => each?.name)).toEqual(["AbortError", "AbortError"]);
+    expect(found.states).toEqual(["ended", "ended"]);
+  });
+
   test("a camera that may not be used is an error with the reason and the way out", async () => {
     const failures = await inPage<{ code: string; message: string }[]>(
       page,

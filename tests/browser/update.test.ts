@@ -9,6 +9,7 @@ import { findChromium } from "./chromium.ts";
 import { inPage, openSite, publish, type Site } from "./sdk-page.ts";
 
 const OPTIONS = `const options = { backend: "wasm", variant: "fp32" };`;
+const LOAD = `sdk.load("/cnn/", { backend: "wasm", variant: "fp32" })`;
 const SERVING = `${OPTIONS}
   const model = await sdk.load("/cnn/", options);
   const { label } = await model.run(pixels());
@@ -178,6 +179,8 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
       );
       await doomed.close();
     }
+    // The browser takes a moment to see that a page is gone.
+    await expect.poll(() => page.evaluate("navigator.locks.query().then(({ held }) => held.length)")).toBe(0);
     expect(await inPage(page, null, SERVING)).toBe("1.0.0");
     expect(await inPage(page, null, UPDATE)).toMatchObject({
       refused: expect.stringContaining("failed on this device"),
@@ -313,5 +316,28 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
     await inPage(page, null, SERVING);
     // 1.1.0, whose files no other version has, is two versions back.
     expect(await inPage(page, null, stored)).toBe("1:3");
+  });
+
+  test("a first load that broke off is not tied to files that a new deployment has removed", async () => {
+    site.server.fault = (request, response) => {
+      if (!request.url?.endsWith(".onnx")) return false;
+      response.writeHead(404).end();
+      return true;
+    };
+    expect(await inPage(page, null, `return failure(${LOAD});`)).toMatchObject({ code: "download-failed" });
+    site.server.fault = undefined;
+    publish(site.server, "cnn", await withOtherModel("2.0.0"));
+    for (const path of ["student.fp32.onnx", "student.int8.onnx", "probe.bin"])
+      site.server.files.delete(`/cnn/${path}`);
+    expect(await inPage(page, null, SERVING)).toBe("2.0.0");
+    expect(await inPage(page, null, SERVING)).toBe("2.0.0");
+  });
+
+  test("a device that can write nothing any more still serves its staged version", async () => {
+    await inPage(page, null, SERVING);
+    await release("1.1.0");
+    await inPage(page, null, UPDATE);
+    const full = `Cache.prototype.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));`;
+    expect(await inPage(page, null, `${full}${SERVING}`)).toBe("1.1.0");
   });
 });

@@ -42,7 +42,7 @@ export const cache = {
       const record = parseRecord((await store.read(key)) ?? new Uint8Array());
       if (record?.url === new URL(url, globalThis.location?.href).href) await store.remove(key);
     }
-    await sweep(store);
+    await sweepNow(store);
   },
 
   /** Removes everything. */
@@ -61,8 +61,13 @@ export const cache = {
   },
 } as const;
 
-/** Removes files, whole and begun, that no record names. A load writes its record before it has files. */
+/** Removes files, whole and begun, that no record names. What cannot be removed now is left to the next sweep. */
 export async function sweep(store: Store): Promise<void> {
+  await sweepNow(store).catch(() => {});
+}
+
+/** A load writes its record before it has files. */
+async function sweepNow(store: Store): Promise<void> {
   // Listed first: what another tab begins from here on has its record by the time that records are read.
   const entries = await store.list();
   const runtimes = Object.values(BROWSER_BACKENDS).flatMap(({ runtime }) => (runtime ? [runtime] : []));

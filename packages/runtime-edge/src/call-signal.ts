@@ -1,4 +1,5 @@
 import { DistillateError } from "@distillate/bundle";
+import { after } from "./timer.ts";
 
 /**
  * One signal out of a caller's own and a time limit in milliseconds. Release it when the call is over.
@@ -12,11 +13,11 @@ export function callSignal(
   const onAbort = (): void => controller.abort(signal!.reason);
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
-  const timer = timeout === undefined ? undefined : setTimeout(() => controller.abort(timedOut(timeout)), timeout);
+  const cancel = timeout === undefined ? () => {} : after(timeout, () => controller.abort(timedOut(timeout)));
   return {
     signal: controller.signal,
     release() {
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener("abort", onAbort);
     },
   };

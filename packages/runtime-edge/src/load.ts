@@ -19,6 +19,7 @@ import {
   confirmStart,
   endStart,
   firstRecord,
+  isRejected,
   type ModelRecord,
   readRecord,
   rollBack,
@@ -34,7 +35,7 @@ import { openStore } from "./store/open-store.ts";
 import type { Store, StoreKind } from "./store/store.ts";
 import { type RecyclePolicy, supervise } from "./supervisor.ts";
 import { countEvents, type OnTelemetry, withTelemetry } from "./telemetry.ts";
-import { checkForUpdate } from "./update.ts";
+import { checkForUpdate, type FoundVersion } from "./update.ts";
 import { readManifest, type Version, versionOf, versionToServe } from "./version-to-serve.ts";
 
 /** Choices of a load; each has a default that suits a page. */
@@ -106,27 +107,54 @@ export async function loadOn(platform: Platform, input: SourceInput, options: Lo
   const loading: Loading = { platform, source, files, store, options, onEvent };
   const ask = options.update === "always";
   const version = await versionToServe({ source, store, publicKey: options.publicKey, ask, onEvent, signal });
-  const model = await serveOrOlder(loading, version, signal);
+  const model = await serveOrOther(loading, version, signal);
   return options.telemetry ? withTelemetry(model, options.telemetry, counter) : model;
 }
 
-/** Serves a version; where that fails and the device has another one that works, that. */
-async function serveOrOlder(loading: Loading, version: Version, signal: AbortSignal): Promise<Model> {
+/** Serves a version; where that fails, the one that is at the address now, or else the one that the device had before. */
+async function serveOrOther(loading: Loading, version: Version, signal: AbortSignal): Promise<Model> {
   const { source, onEvent } = loading;
   try {
     return await serve(loading, version, undefined, signal);
   } catch (error) {
+    const fresh = signal.aborted ? undefined : await versionNow(loading, version, signal);
+    // An address that was deployed anew has the old version's files no more.
+    const replaced =
+      fresh && (await serve({ ...loading, source: fresh.source }, fresh, undefined, signal).catch(() => {}));
+    if (replaced) {
+      onEvent({ kind: "update", state: "activated", semver: fresh.manifest.semver, message: (error as Error).message });
+      return replaced;
+    }
     const older = signal.aborted ? undefined : await versionBefore(loading, version);
-    if (!older) throw error;
+    if (!older) throw signal.aborted ? signal.reason : error;
     // A broken connection says nothing about a version: then the older one serves for now.
     const giveUp = !isOffline(error);
     // And it is given up only when the older one does work here: the page may be at fault as well.
     const model = await serve(loading, older, { of: version, giveUp }, signal).catch(() => undefined);
-    if (!model) throw error;
+    if (!model) throw signal.aborted ? signal.reason : error;
     const { semver } = version.manifest;
     const { message } = error as Error;
     onEvent(giveUp ? { kind: "update", state: "rolled-back", semver, message } : offline(source, message));
     return model;
+  }
+}
+
+/** What the address has, if that is another version than the one that failed. */
+async function versionNow(
+  { platform, source, files, store, options }: Loading,
+  failed: Version,
+  signal: AbortSignal,
+): Promise<FoundVersion | undefined> {
+  if (source.url === undefined) return undefined;
+  try {
+    const fresh = await platform.openSource(source.url, files);
+    const version = await readManifest(fresh, options.publicKey, signal);
+    const record = await readRecord(store, source.url);
+    if (version.text === failed.text || (record && (await isRejected(record, version.text)))) return undefined;
+    return { ...version, source: fresh };
+  } catch {
+    // The load's own error is the one to tell.
+    return undefined;
   }
 }
 

@@ -12,6 +12,7 @@ import { orAborted } from "./or-aborted.ts";
 import type { Candidate } from "./planner.ts";
 import { createSharedWork } from "./shared-work.ts";
 import type { BundleSource } from "./source/source.ts";
+import { after } from "./timer.ts";
 
 /**
  * Where an engine runs: in a worker of this package; in one started from a blob, for pages whose scripts come from another
@@ -66,7 +67,7 @@ export async function startEngine(parts: EngineParts, candidate: Candidate, sign
   signal.throwIfAborted();
   const limit = candidate.threads > 1 ? Math.min(parts.startTimeout, THREADS_PATIENCE) : parts.startTimeout;
   const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(startTimedOut(backend.name, limit)), limit);
+  const cancel = after(limit, () => patience.abort(startTimedOut(backend.name, limit)));
   const onAbort = (): void => patience.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
@@ -78,7 +79,7 @@ export async function startEngine(parts: EngineParts, candidate: Candidate, sign
     startedHere.add(backend.name);
     return engine;
   } finally {
-    clearTimeout(timer);
+    cancel();
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -6,6 +6,7 @@ import { DistillateError, isDistillateError } from "@distillate/bundle";
 import type { Engine, EngineInput, EngineOutput } from "./engine/engine.ts";
 import type { OnEvent, RestartReason } from "./events.ts";
 import { orAborted } from "./or-aborted.ts";
+import { after } from "./timer.ts";
 
 /** When a healthy engine is replaced between two calls: memory of WebAssembly grows and never shrinks. */
 export interface RecyclePolicy {
@@ -78,14 +79,14 @@ export function supervise(first: Engine, { start, onEvent, watchdog, recycle }: 
   /** One call on one engine: its result, or what came first of an abort, the watchdog and the engine's death. */
   const attemptOn = (running: Engine, work: Promise<EngineOutput>, signal: AbortSignal): Promise<EngineOutput> =>
     new Promise<EngineOutput>((resolve, reject) => {
-      const timer = setTimeout(() => reject(hung(watchdog)), Math.min(watchdog, LONGEST_TIMER));
+      const cancel = after(watchdog, () => reject(hung(watchdog)));
       const onAbort = (): void => reject(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
       fail = (dead, error) => {
         if (dead === running) reject(error);
       };
       work.then(resolve, reject).finally(() => {
-        clearTimeout(timer);
+        cancel();
         signal.removeEventListener("abort", onAbort);
       });
     }).finally(() => {
@@ -156,9 +157,6 @@ async function settle(running: Engine, work: Promise<unknown>, end: () => void):
   const inTime = await Promise.race([ended, new Promise<false>((resolve) => setTimeout(resolve, GRACE, false))]);
   if (!inTime) end();
 }
-
-/** What `setTimeout` can hold; more would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Codes after which an engine is not to be trusted with another call. */
 const FATAL: readonly string[] = ["worker-failed", "engine-failed", "engine-ended", "device-lost", "engine-hung"];

@@ -1,7 +1,7 @@
 /** Which version of a model a load serves: the staged one, the one the device has, or the one at the source. */
 import { DistillateError, isDistillateError, type Manifest, parseManifest } from "@distillate/bundle";
 import { sweep } from "./cache.ts";
-import type { OnEvent } from "./events.ts";
+import type { OnEvent, RuntimeEvent } from "./events.ts";
 import { activate, changeRecord, isCrashLoop, isRejected, type ModelRecord, readRecord, rollBack } from "./record.ts";
 import { verifySignature } from "./signature.ts";
 import type { BundleSource } from "./source/source.ts";
@@ -42,23 +42,32 @@ export async function versionToServe(parts: VersionParts): Promise<Version> {
 /** A staged version takes over, one in a crash loop gives way. */
 async function nextLoad(store: Store, record: ModelRecord, onEvent: OnEvent): Promise<ModelRecord> {
   const underWay = await heldNames();
-  const events: Parameters<OnEvent>[0][] = [];
-  const changed = await changeRecord(store, record.url, async (before = record) => {
-    const { semver } = parseManifest(before.current);
-    if (isCrashLoop(before, underWay)) {
-      const message = `it did not come to a self-test in ${before.starts.length} loads`;
-      events.push({ kind: "update", state: "rolled-back", semver, message });
-      return rollBack(before);
-    }
-    const after = activate(before);
-    if (after !== before) {
-      events.push({ kind: "update", state: "activated", semver: parseManifest(after.current).semver });
-    }
-    return after;
-  });
-  for (const event of events) onEvent(event);
-  if (events.length > 0) await sweep(store);
-  return changed!;
+  let next = record;
+  let event: RuntimeEvent | undefined;
+  try {
+    await changeRecord(store, record.url, async (before = record) => {
+      const { semver } = parseManifest(before.current);
+      if (isCrashLoop(before, underWay)) {
+        const message = `it did not come to a self-test in ${before.starts.length} loads`;
+        event = { kind: "update", state: "rolled-back", semver, message };
+        next = (await rollBack(before))!;
+      } else {
+        next = activate(before);
+        if (next !== before) {
+          event = { kind: "update", state: "activated", semver: parseManifest(next.current).semver };
+        }
+      }
+      return next;
+    });
+  } catch (error) {
+    // What could not be written holds for this load.
+    onEvent({ kind: "store-full", store: store.kind, message: (error as Error).message });
+  }
+  if (event) {
+    onEvent(event);
+    await sweep(store);
+  }
+  return next;
 }
 
 /** The source's version, where it can be had and may be taken; otherwise the device's own. */

@@ -10,7 +10,18 @@ function locks(): LockManager | undefined {
 /** Runs work while no other tab runs work of the same name. */
 export async function withLock<Value>(name: string, work: () => Promise<Value>): Promise<Value> {
   const manager = locks();
-  return manager ? ((await manager.request(PREFIX + name, work)) as Value) : work();
+  if (!manager) return work();
+  let begun = false;
+  try {
+    return (await manager.request(PREFIX + name, () => {
+      begun = true;
+      return work();
+    })) as Value;
+  } catch (error) {
+    // A sandboxed frame has locks but may not ask for them; it shares nothing with other tabs either.
+    if (begun) throw error;
+    return work();
+  }
 }
 
 /** Holds a name until it is released or the page dies. */
@@ -28,7 +39,10 @@ export function holdName(name: string): () => void {
 
 /** Names that are held in any tab. */
 export async function heldNames(): Promise<ReadonlySet<string>> {
-  const { held = [], pending = [] } = (await locks()?.query()) ?? {};
+  const { held = [], pending = [] } =
+    (await locks()
+      ?.query()
+      .catch(() => undefined)) ?? {};
   const names = [...held, ...pending].map(({ name }) => name ?? "");
   return new Set(names.filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length)));
 }

@@ -63,6 +63,10 @@ export async function watchCamera(
       ? undefined
       : await openDevice("camera", options.constraints ?? { facingMode: "environment", width: 640, height: 480 });
   if (camera) await play(video, camera);
+  if (camera && signal?.aborted) {
+    closeDevice(camera);
+    throw signal.reason;
+  }
 
   const smoother = createSmoother(options.smooth ?? 1);
   const detector = createDetector({ threshold: 0.5, rest: 1000, ...options.detect });

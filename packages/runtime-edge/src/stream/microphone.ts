@@ -68,7 +68,8 @@ export async function listen(options: MicrophoneOptions): Promise<MicrophoneStre
     await context.audioWorklet.addModule(options.workletUrl ?? new URL("./capture-worklet.js", import.meta.url));
     node = new AudioWorkletNode(context, "distillate-capture", ONE_CHANNEL);
     context.createMediaStreamSource(microphone).connect(node);
-    await context.resume();
+    // Where the page still waits for a gesture, sound begins with it.
+    void context.resume().catch(() => {});
     signal?.throwIfAborted();
   } catch (cause) {
     await stop();
