@@ -212,6 +212,50 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
     expect(answered + superseded).toBe(20);
   });
 
+  test("calls are answered in the order in which they were made, pictures and tensors alike, and the depth counts all of them", async () => {
+    const found = await inPage<{ order: string[]; codes: string[]; early: string }>(
+      page,
+      null,
+      `${HELPERS}
+      const canvas = document.createElement("canvas");
+      canvas.width = canvas.height = 2000;
+      const model = await open("cnn", { queue: { depth: 4 } });
+      const order = [];
+      const made = [["canvas", canvas], ["row", new Float32Array(784)], ["canvas", canvas], ["pixels", pixels()]];
+      await Promise.all(made.map(([name, input]) => model.run(input).then(() => order.push(name))));
+      const many = Array.from({ length: 20 }, () => failure(model.run(canvas)));
+      const codes = (await Promise.all(many)).map((failed) => failed?.code ?? "answered");
+      const waiting = [1, 2, 3].map(() => model.runTensors({ input: { data: new Float32Array(784 * 512), dims: [512, 1, 28, 28] } }));
+      // What is no input need not wait for its turn.
+      const { code } = await failure(model.run(new Float32Array(3)));
+      const early = code + " with " + model.stats().waiting + " waiting";
+      await Promise.all(waiting);
+      return { order, codes, early };`,
+    );
+    expect(found.order).toEqual(["canvas", "row", "canvas", "pixels"]);
+    expect(found.codes.filter((code) => code === "answered")).toHaveLength(5);
+    expect(found.codes.filter((code) => code === "queue-full")).toHaveLength(15);
+    expect(found.early).toBe("shape-mismatch with 2 waiting");
+  });
+
+  test("an engine that starts and then hangs fails its self-test, and the load ends", async () => {
+    site.server.files.set(
+      "/mute-worker.js",
+      `const early = [];
+       self.onmessage = (event) => early.push(event);
+       await import("/sdk/wasm-worker.js");
+       const { onmessage } = self;
+       self.onmessage = (event) => { if (event.data.kind === "open") onmessage(event); };
+       for (const event of early) self.onmessage(event);`,
+    );
+    const failed = await inPage<{ code: string; message: string }>(
+      page,
+      null,
+      `${HELPERS} return failure(open("cnn", { worker: () => new Worker("/mute-worker.js", { type: "module" }), startTimeout: 4000 }));`,
+    );
+    expect(failed).toMatchObject({ code: "no-backend", message: expect.stringContaining("no result within 4000 ms") });
+  });
+
   test("an engine is recycled after as many runs as agreed", async () => {
     const why = await inPage<string[]>(
       page,

@@ -8,7 +8,7 @@ import { after } from "./timer.ts";
 export function callSignal(
   signal: AbortSignal | undefined,
   timeout: number | undefined,
-): { readonly signal: AbortSignal; release(): void } {
+): { readonly signal: AbortSignal; abort(reason: unknown): void; release(): void } {
   const controller = new AbortController();
   const onAbort = (): void => controller.abort(signal!.reason);
   if (signal?.aborted) onAbort();
@@ -16,6 +16,7 @@ export function callSignal(
   const cancel = timeout === undefined ? () => {} : after(timeout, () => controller.abort(timedOut(timeout)));
   return {
     signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
     release() {
       cancel();
       signal?.removeEventListener("abort", onAbort);

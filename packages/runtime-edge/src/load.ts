@@ -172,9 +172,10 @@ interface Loading {
 }
 
 /** What the device has beside a version that failed. */
-async function versionBefore({ source, store }: Loading, { text }: Version): Promise<Version | undefined> {
+async function versionBefore({ source, store, options }: Loading, { text }: Version): Promise<Version | undefined> {
   if (source.url === undefined) return undefined;
   const record = await readRecord(store, source.url);
+  if (options.publicKey !== undefined && record?.signedBy !== options.publicKey) return undefined;
   const older = record?.current === text ? record.previous : record?.current;
   return older === undefined ? undefined : versionOf({ current: older });
 }
@@ -305,6 +306,7 @@ function modelOf(loading: Loading, trial: Trial, first: Started): Model {
         {
           url: source.url,
           serving: manifest,
+          publicKey: options.publicKey,
           store,
           onEvent,
           async fetchVersion(within) {
@@ -326,12 +328,12 @@ function modelOf(loading: Loading, trial: Trial, first: Started): Model {
 /** Which device this is, as far as the choice of a backend goes, and what was wished for. */
 function deviceKey(
   { id, semver }: Manifest,
-  { backend, variant, threads: wanted }: LoadOptions,
+  { backend = "auto", variant = "auto", threads: wanted = "auto", calibrate = false }: LoadOptions,
   { cores, threads, webgpu }: Capabilities,
 ): string {
   const agent = globalThis.navigator?.userAgent ?? "";
   const facts = [agent, cores, threads.usable, webgpu.available ? webgpu.adapter : "no gpu"];
-  return [id, semver, ...facts, backend ?? "auto", variant ?? "auto", wanted ?? "auto"].join(" | ");
+  return [id, semver, ...facts, backend, variant, wanted, calibrate ? "measured" : "in order"].join(" | ");
 }
 
 /** Drawn once a device and model; nothing that can be reproduced depends on it. */

@@ -6,6 +6,7 @@ import type { Capabilities } from "./capabilities.ts";
 import type { EngineInput, EngineOutput, TensorValues } from "./engine/engine.ts";
 import type { OnEvent, RunTimes } from "./events.ts";
 import { type ModelInput, takeInput } from "./input/take-input.ts";
+import { orAborted } from "./or-aborted.ts";
 import type { Candidate, Refusal } from "./planner.ts";
 import { createQueue, type QueueOptions } from "./queue.ts";
 import type { SelfTestReport } from "./self-test.ts";
@@ -96,15 +97,17 @@ export function createModel(parts: ModelParts): Model {
   ): Promise<{ readonly outputs: EngineOutput["outputs"]; readonly milliseconds: RunTimes }> => {
     if (disposing) throw disposed();
     const from = performance.now();
-    const { signal, release: forget } = callSignal(options.signal, options.timeout ?? parts.timeout);
-    let release: (() => void) | undefined;
+    const limit = callSignal(options.signal, options.timeout ?? parts.timeout);
+    const { signal } = limit;
+    // A picture is taken now, its place in the queue too: calls are answered in the order in which they were made.
+    const taking = take();
+    taking.catch(limit.abort);
     try {
-      const taken = await take();
-      release = taken.release;
       let begun = from;
-      const { outputs, milliseconds } = await queue.push(() => {
+      const { outputs, milliseconds } = await queue.push(async () => {
         begun = performance.now();
-        return supervisor.run(taken.input, signal);
+        const { input } = await orAborted(taking, signal);
+        return supervisor.run(input, signal);
       }, signal);
       const times = { queue: begun - from, ...milliseconds, total: performance.now() - from };
       latency.add(times);
@@ -120,8 +123,8 @@ export function createModel(parts: ModelParts): Model {
       });
       throw error;
     } finally {
-      release?.();
-      forget();
+      void taking.then(({ release }) => release()).catch(() => {});
+      limit.release();
     }
   };
 

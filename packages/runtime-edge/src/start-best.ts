@@ -1,5 +1,6 @@
 /** Down the plan until a candidate computes the bundle's probe rightly here; with `calibrate` through all of it, for the fastest. */
 import { DistillateError, isDistillateError, type Manifest, type ProbeData } from "@distillate/bundle";
+import { callSignal } from "./call-signal.ts";
 import type { Engine, EngineInput, EngineOutput } from "./engine/engine.ts";
 import type { OnEvent } from "./events.ts";
 import { orAborted } from "./or-aborted.ts";
@@ -35,10 +36,14 @@ export async function startBest(trial: Trial, signal: AbortSignal): Promise<Star
     const { backend, variant } = candidate;
     const from = performance.now();
     let engine: Engine | undefined;
+    let limit: ReturnType<typeof callSignal> | undefined;
     try {
       engine = await startEngine(trial.parts, candidate, signal);
       const running = engine;
-      const run = (input: EngineInput): Promise<EngineOutput> => orAborted(orLost(running, input), signal);
+      // An engine that starts and then hangs, as graphics drivers do, has failed its test.
+      limit = callSignal(signal, trial.parts.startTimeout);
+      const within = limit.signal;
+      const run = (input: EngineInput): Promise<EngineOutput> => orAborted(orLost(running, input), within);
       const report = probe && (await selfTest(run, manifest, variant, probe));
       if (report && !report.ok) throw selfTestFailed(candidate, report);
       onEvent({ kind: "ready", backend, variant, milliseconds: performance.now() - from });
@@ -60,6 +65,8 @@ export async function startBest(trial: Trial, signal: AbortSignal): Promise<Star
       refused.push({ ...candidate, reason: message });
       onEvent({ kind: "attempt-failed", backend, variant, message });
       lastError = error;
+    } finally {
+      limit?.release();
     }
   }
   if (!best) throw noBackend(refused, lastError);

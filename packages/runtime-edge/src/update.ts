@@ -25,6 +25,7 @@ export type UpdateResult = { readonly staged: true } | { readonly staged: false;
 export interface UpdateParts {
   readonly url: string | undefined;
   readonly serving: Manifest;
+  readonly publicKey: string | undefined;
   readonly store: Store;
   readonly onEvent: OnEvent;
   /** The version that the address has now, checked, and where its files come from. */
@@ -40,12 +41,12 @@ export interface FoundVersion extends Version {
 
 /** Looks for another version. Nothing is downloaded but the manifest. */
 export async function checkForUpdate(parts: UpdateParts, signal: AbortSignal): Promise<UpdateCheck> {
-  const { url, serving, store } = parts;
+  const { url, store } = parts;
   if (url === undefined) return { available: false, reason: "the model was not loaded from an address" };
   const version = await parts.fetchVersion(signal);
   const { semver } = version.manifest;
   const record = await readRecord(store, url);
-  const reason = await refusal(version, serving, record);
+  const reason = await refusal(version, parts, record);
   if (reason !== undefined) return { available: false, reason };
   return {
     available: true,
@@ -56,13 +57,14 @@ export async function checkForUpdate(parts: UpdateParts, signal: AbortSignal): P
 
 async function refusal(
   { manifest, text }: Version,
-  serving: Manifest,
+  { serving, publicKey }: UpdateParts,
   record: ModelRecord | undefined,
 ): Promise<string | undefined> {
   const { semver, rollout = 1 } = manifest;
   if (manifest.id !== serving.id) return `the address has another model now: ${manifest.id}, not ${serving.id}`;
   if (compareVersions(semver, serving.semver) <= 0) return `${serving.semver} is the newest, the address has ${semver}`;
   if (!record) return "this device keeps nothing, so nothing can be staged";
+  if (record.signedBy !== publicKey) return "another page of this origin loads the model with another public key";
   if (record.staged === text) return `${semver} is staged already and serves from the next load on`;
   if (await isRejected(record, text)) return `${semver} failed on this device before`;
   if (record.bucket >= rollout)
