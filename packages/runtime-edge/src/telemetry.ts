@@ -63,6 +63,7 @@ export function withTelemetry(model: Model, report: OnTelemetry, { counts }: Eve
   document?.addEventListener("visibilitychange", onVisibility);
   const { dispose } = model;
   let disposing: Promise<void> | undefined;
+  // Getters stay getters: what serves may change.
   return Object.defineProperties({} as Model, {
     ...Object.getOwnPropertyDescriptors(model),
     dispose: {
