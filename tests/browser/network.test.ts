@@ -1,5 +1,5 @@
 /** What servers, connections and stores do to a load: each fault is named, and the next load works. */
-import { zipSync } from "fflate";
+import { gzipSync, zipSync } from "fflate";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { findChromium } from "./chromium.ts";
@@ -276,6 +276,32 @@ describe.skipIf(!findChromium())("network and store (needs Chromium)", () => {
     expect(found.label).toMatch(/^\d$/);
     expect(found.events.filter(({ kind }) => kind === "attempt-failed")).toEqual([]);
   });
+
+  test.each(["127.0.0.1", "localhost"])(
+    "compressed on the way, from %s: sizes and hashes are those of the file",
+    async (host) => {
+      site.server.headers.set("access-control-allow-origin", "*");
+      const onnx = site.bundle("cnn").files.get("student.fp32.onnx")!;
+      site.server.fault = (request, response) => {
+        if (request.url !== MODEL) return false;
+        const bytes = gzipSync(onnx);
+        response.writeHead(200, { "content-encoding": "gzip", "content-length": bytes.length }).end(bytes);
+        return true;
+      };
+      const { label, received } = await inPage<{ label: string; received: number }>(
+        page,
+        site.server.url.replace("127.0.0.1", host),
+        `let received;
+      const onProgress = ({ file, fileReceived }) => { if (file.endsWith(".onnx")) received = fileReceived; };
+      const model = await sdk.load(argument + "/cnn/", { backend: "wasm", variant: "fp32", onProgress });
+      const { label } = await model.run(pixels());
+      await model.dispose();
+      return { label, received };`,
+      );
+      expect(label).toMatch(/^\d$/);
+      expect(received).toBe(onnx.byteLength);
+    },
+  );
 
   test("nothing is asked for but the model, its files and onnxruntime's file, over a whole life; nothing at all from the cache", async () => {
     const asked: string[] = [];
