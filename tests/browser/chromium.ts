@@ -23,8 +23,18 @@ export function findChromium(): string | undefined {
   });
 }
 
-/** Starts it without a window; `webgpu` adds the software adapter. */
-export function launchChromium({ webgpu = false } = {}): Promise<Browser> {
+/** What a test's browser has beyond the usual. */
+export interface BrowserOptions {
+  /** The software adapter. */
+  readonly webgpu?: boolean;
+  /** A camera that shows moving shapes and a microphone that beeps, both allowed. */
+  readonly devices?: boolean;
+  /** `gc()` in pages, and heap sizes that are exact. */
+  readonly exactMemory?: boolean;
+}
+
+/** Starts it without a window. */
+export function launchChromium({ webgpu, devices, exactMemory }: BrowserOptions = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium()!,
     args: [
@@ -36,6 +46,8 @@ export function launchChromium({ webgpu = false } = {}): Promise<Browser> {
       ...(webgpu
         ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
         : ["--disable-gpu"]),
+      ...(devices ? ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] : []),
+      ...(exactMemory ? ["--js-flags=--expose-gc", "--enable-precise-memory-info"] : []),
     ],
   });
 }

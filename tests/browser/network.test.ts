@@ -1,5 +1,5 @@
 /** What servers, connections and stores do to a load: each fault is named, and the next load works. */
-import { zipSync } from "fflate";
+import { gzipSync, zipSync } from "fflate";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { findChromium } from "./chromium.ts";
@@ -91,9 +91,9 @@ describe.skipIf(!findChromium())("network and store (needs Chromium)", () => {
   });
 
   test.each([
-    ["truncated", (bytes: Uint8Array) => bytes.slice(0, bytes.length - 100), "download-failed"],
+    ["truncated", (bytes: Uint8Array) => bytes.slice(0, bytes.length - 100), "file-corrupted"],
     ["altered", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 2000 ? byte ^ 1 : byte)), "file-corrupted"],
-    ["longer", (bytes: Uint8Array) => new Uint8Array([...bytes, 0]), "download-failed"],
+    ["longer", (bytes: Uint8Array) => new Uint8Array([...bytes, 0]), "file-corrupted"],
   ])("a file that is %s is never run, nor kept", async (_name, change, code) => {
     site.server.files.set(MODEL, change(site.bundle("cnn").files.get("student.fp32.onnx")!));
     const failed = await inPage<Failure>(page, null, `${TRY} return failure(attempt());`);
@@ -275,5 +275,177 @@ describe.skipIf(!findChromium())("network and store (needs Chromium)", () => {
     );
     expect(found.label).toMatch(/^\d$/);
     expect(found.events.filter(({ kind }) => kind === "attempt-failed")).toEqual([]);
+  });
+
+  test.each(["127.0.0.1", "localhost"])(
+    "compressed on the way, from %s: sizes and hashes are those of the file",
+    async (host) => {
+      site.server.headers.set("access-control-allow-origin", "*");
+      const onnx = site.bundle("cnn").files.get("student.fp32.onnx")!;
+      site.server.fault = (request, response) => {
+        if (request.url !== MODEL) return false;
+        const bytes = gzipSync(onnx);
+        response.writeHead(200, { "content-encoding": "gzip", "content-length": bytes.length }).end(bytes);
+        return true;
+      };
+      const { label, received } = await inPage<{ label: string; received: number }>(
+        page,
+        site.server.url.replace("127.0.0.1", host),
+        `let received;
+      const onProgress = ({ file, fileReceived }) => { if (file.endsWith(".onnx")) received = fileReceived; };
+      const model = await sdk.load(argument + "/cnn/", { backend: "wasm", variant: "fp32", onProgress });
+      const { label } = await model.run(pixels());
+      await model.dispose();
+      return { label, received };`,
+      );
+      expect(label).toMatch(/^\d$/);
+      expect(received).toBe(onnx.byteLength);
+    },
+  );
+
+  test("nothing is asked for but the model, its files and onnxruntime's file, over a whole life; nothing at all from the cache", async () => {
+    const asked: string[] = [];
+    page.context().on("request", (request) => asked.push(request.url().slice(site.server.url.length)));
+    const life = `
+      const reports = [];
+      const model = await sdk.load("/cnn/", { backend: "wasm", variant: "fp32", telemetry: (report) => reports.push(report) });
+      await model.warmup();
+      await model.run(pixels());
+      await model.selfTest();
+      await model.capabilities();
+      model.stats();
+      await sdk.cache.list();
+      await sdk.cache.quota();
+      await model.dispose();
+      return reports;`;
+    const [report, ...others] = await inPage<{ id: string; stats: { runs: number }; events: Record<string, number> }[]>(
+      page,
+      null,
+      life,
+    );
+    expect(others).toEqual([]);
+    expect(report).toMatchObject({ id: "cnn", semver: "1.0.0", backend: "wasm", variant: "fp32", threads: 1 });
+    expect(report!.events).toMatchObject({ ready: 1, file: 3 });
+    expect(report!.stats.runs).toBeGreaterThan(4);
+    const data = (): readonly string[] => asked.filter((path) => !path.endsWith(".js")).sort();
+    expect(data()).toEqual([MODEL, "/cnn/manifest.json", "/cnn/probe.bin", WASM].sort());
+    asked.length = 0;
+    await inPage(page, null, life);
+    expect(data()).toEqual([]);
+  });
+
+  test("telemetry is told when the page is hidden, and no more once the model is disposed", async () => {
+    const reports = await inPage<number[]>(
+      page,
+      null,
+      `const reports = [];
+      const model = await sdk.load("/cnn/", { backend: "wasm", variant: "fp32", telemetry: ({ stats }) => reports.push(stats.runs) });
+      const hide = () => {
+        Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      };
+      const before = model.stats().runs;
+      await model.run(pixels());
+      hide();
+      await model.run(pixels());
+      await model.dispose();
+      hide();
+      return reports.map((runs) => runs - before);`,
+    );
+    expect(reports).toEqual([1, 2]);
+  });
+
+  test.each(["cache-api", "opfs"])(
+    "%s without room and no network: an engine that is replaced finds its files",
+    async (store) => {
+      const session = await page.context().newCDPSession(page);
+      await session.send("Storage.overrideQuotaForOrigin", { origin: site.server.url, quotaSize: 1024 });
+      const found = await inPage<{ label: string; restarts: number }>(
+        page,
+        store,
+        `${TRY}
+      const model = await sdk.load("/cnn/", { ...options, store: argument, recycle: { runs: 1 } });
+      await fetch("/down");
+      globalThis.fetch = () => Promise.reject(new TypeError("offline"));
+      for (let i = 0; i < 3; i++) await model.run(pixels());
+      const { label } = await model.run(pixels());
+      const { restarts } = model.stats();
+      await model.dispose();
+      return { label, restarts };`,
+      );
+      expect(found.label).toMatch(/^\d$/);
+      expect(found.restarts).toBe(4);
+    },
+  );
+
+  test("persistence and quota are the browser's word; every name of a store is listed and cleared", async () => {
+    const found = await inPage<{
+      persisted: boolean;
+      quota: { used: number; allowed: number };
+      listed: number[];
+      left: number;
+    }>(
+      page,
+      null,
+      `${TRY}
+      const listed = [];
+      for (const store of ["cache-api", "opfs", "memory"]) {
+        const model = await sdk.load("/cnn/", { ...options, store });
+        await model.dispose();
+        listed.push((await sdk.cache.list(store)).length);
+      }
+      const quota = await sdk.cache.quota();
+      const persisted = await sdk.cache.persist();
+      let left = 0;
+      for (const store of ["cache-api", "opfs", "memory"]) {
+        await sdk.cache.clear(store);
+        left += (await sdk.cache.list(store)).length;
+      }
+      return { persisted, quota, listed, left };`,
+    );
+    expect(typeof found.persisted).toBe("boolean");
+    expect(found.quota.used).toBeGreaterThan(14_000_000);
+    expect(found.quota.allowed).toBeGreaterThan(found.quota.used);
+    expect(found).toMatchObject({ listed: [1, 1, 1], left: 0 });
+  });
+
+  test("a download that broke off in a page that died goes on in the next", async () => {
+    const wasmBytes = new Uint8Array(await (await fetch(site.server.url + WASM)).arrayBuffer());
+    const ranges: string[] = [];
+    let breaks = true;
+    site.server.fault = (request, response) => {
+      if (request.url !== WASM) return false;
+      ranges.push(request.headers.range ?? "whole");
+      if (!breaks) return false;
+      response.writeHead(200, { "content-type": "application/wasm", "content-length": wasmBytes.length });
+      response.write(wasmBytes.subarray(0, 2_000_000));
+      setTimeout(() => response.destroy(), 50);
+      return true;
+    };
+    // Four attempts, each from where the last one broke off; then what arrived is kept.
+    expect(await inPage<Failure>(page, null, `${TRY} return failure(attempt());`)).toMatchObject({
+      code: "download-failed",
+    });
+    breaks = false;
+    const next = await page.context().newPage();
+    await next.goto(site.server.url);
+    ranges.length = 0;
+    expect(await inPage(next, null, `${TRY} return attempt();`)).toMatch(/^\d$/);
+    expect(ranges).toEqual([expect.stringMatching(/^bytes=\d{6,}-$/)]);
+  });
+
+  test("a sandboxed frame, which has neither storage nor locks nor an origin, runs from memory", async () => {
+    site.server.headers.set("access-control-allow-origin", "*");
+    await page.setContent(`<iframe sandbox="allow-scripts" src="${site.server.url}/"></iframe>`);
+    await expect.poll(() => page.frames().length).toBe(2);
+    const frame = page.frames()[1]!;
+    await frame.waitForLoadState();
+    const { label, events } = await inPage<{ label: string; events: Event[] }>(
+      frame,
+      null,
+      `${TRY} options.worker = "main-thread"; return { label: await attempt(), events };`,
+    );
+    expect(label).toMatch(/^\d$/);
+    expect(events.filter(({ kind }) => kind === "store-unavailable").length).toBeGreaterThan(0);
   });
 });

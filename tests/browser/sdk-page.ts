@@ -4,9 +4,9 @@ import { mkdtemp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Frame, Page } from "playwright-core";
 import { type FixtureBundle, fixtureBundles } from "../fixtures/bundles.ts";
-import { launchChromium } from "./chromium.ts";
+import { type BrowserOptions, launchChromium } from "./chromium.ts";
 import { serve, type TestServer } from "./server.ts";
 
 const require = createRequire(import.meta.url);
@@ -26,7 +26,7 @@ export interface Site {
 }
 
 /** Opens all of it. */
-export async function openSite(options: { readonly webgpu?: boolean } = {}): Promise<Site> {
+export async function openSite(options: BrowserOptions = {}): Promise<Site> {
   const [server, browser, bundles] = await Promise.all([serveSdk(), launchChromium(options), fixtureBundles()]);
   const publishAll = (): void => {
     for (const bundle of bundles) publish(server, bundle.name, bundle);
@@ -57,7 +57,7 @@ export async function openSite(options: { readonly webgpu?: boolean } = {}): Pro
 }
 
 /** Serves `/sdk/`, `/sdk/onnxruntime-web/`, and an empty page at `/`. */
-async function serveSdk(): Promise<TestServer> {
+export async function serveSdk(): Promise<TestServer> {
   const sdk = await mkdtemp(join(tmpdir(), "distillate-sdk-"));
   execFileSync(process.execPath, ["--import", "tsx", BUILD, sdk]);
   const server = await serve({
@@ -77,7 +77,7 @@ export function publish(server: TestServer, name: string, bundle: FixtureBundle)
  * Runs code in the page with the package as `sdk`; `argument` must be JSON. `failure(promise)` gives `{ code, message, name }`
  * of what a promise rejects with, or `undefined`.
  */
-export function inPage<Result>(page: Page, argument: unknown, code: string): Promise<Result> {
+export function inPage<Result>(page: Page | Frame, argument: unknown, code: string): Promise<Result> {
   // As text: what a test runner makes of `import()` means nothing in a page.
   return page.evaluate(`(async () => {
     const sdk = await import("/sdk/index.js");

@@ -30,6 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
   ".css": "text/css",
   ".png": "image/png",
+  ".svg": "image/svg+xml",
 };
 
 /** Starts a server; `mounts` are directories by path prefix. */

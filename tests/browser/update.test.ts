@@ -1,13 +1,15 @@
 /** A model's next version: fetched and tested aside, in force from the next load on, and given up when it fails here. */
 import type { webcrypto } from "node:crypto";
-import { formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
+import { type FileRef, formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
+import { zipSync } from "fflate";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { withChanges } from "../fixtures/bundles.ts";
+import { type FixtureBundle, withChanges } from "../fixtures/bundles.ts";
 import { findChromium } from "./chromium.ts";
 import { inPage, openSite, publish, type Site } from "./sdk-page.ts";
 
 const OPTIONS = `const options = { backend: "wasm", variant: "fp32" };`;
+const LOAD = `sdk.load("/cnn/", { backend: "wasm", variant: "fp32" })`;
 const SERVING = `${OPTIONS}
   const model = await sdk.load("/cnn/", options);
   const { label } = await model.run(pixels());
@@ -53,6 +55,24 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
       new Map([["probe-next.bin", wrong]]),
     );
     publish(site.server, "cnn", broken);
+  }
+
+  /** A version with other files: another model, under this one's name. */
+  async function withOtherModel(semver: string): Promise<FixtureBundle> {
+    const next = site.bundle("ds-cnn");
+    const renamed = new Map([...next.files].map(([path, bytes]) => [`next-${path}`, bytes]));
+    const file = (ref: FileRef): FileRef => ({ ...ref, path: `next-${ref.path}` });
+    return withChanges(
+      next,
+      (manifest) => ({
+        ...manifest,
+        id: "cnn",
+        semver,
+        variants: manifest.variants.map((variant) => ({ ...variant, file: file(variant.file) })),
+        probe: { ...manifest.probe!, file: file(manifest.probe!.file) },
+      }),
+      renamed,
+    );
   }
 
   test("a new version serves from the next load on, not before, and the address is not asked without need", async () => {
@@ -159,6 +179,8 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
       );
       await doomed.close();
     }
+    // The browser takes a moment to see that a page is gone.
+    await expect.poll(() => page.evaluate("navigator.locks.query().then(({ held }) => held.length)")).toBe(0);
     expect(await inPage(page, null, SERVING)).toBe("1.0.0");
     expect(await inPage(page, null, UPDATE)).toMatchObject({
       refused: expect.stringContaining("failed on this device"),
@@ -192,5 +214,130 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
     await release("1.0.1");
     expect(await inPage(page, publicKey, attempt)).toMatchObject({ code: "signature-invalid" });
     site.server.files.delete("/cnn/manifest.json.sig");
+  });
+
+  test("an archive is updated as a directory is", async () => {
+    const publishArchive = (bundle: FixtureBundle): void => {
+      site.server.files.set("/cnn.zip", zipSync(Object.fromEntries(bundle.files)));
+    };
+    publishArchive(site.bundle("cnn"));
+    const archive = (code: string): string => code.replaceAll("/cnn/", "/cnn.zip");
+    expect(await inPage(page, null, archive(SERVING))).toBe("1.0.0");
+    publishArchive(await withOtherModel("1.1.0"));
+    // In the page that still holds the first archive, and whose model goes on.
+    expect(await inPage(page, null, archive(UPDATE))).toMatchObject({ staged: true, serving: "1.0.0" });
+    expect(await inPage(page, null, archive(SERVING))).toBe("1.1.0");
+  });
+
+  test("with `always`, a version that failed is not tried again, and one for a newer runtime leaves the old one serving", async () => {
+    const always = `${OPTIONS}
+      const kinds = [];
+      const onEvent = ({ kind, state }) => kinds.push(state ?? kind);
+      const model = await sdk.load("/cnn/", { ...options, update: "always", onEvent });
+      await model.dispose();
+      return { semver: model.manifest.semver, failures: kinds.filter((kind) => kind === "attempt-failed" || kind === "rolled-back").length };`;
+    await inPage(page, null, SERVING);
+    await releaseBroken("1.1.0");
+    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 2 });
+    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
+    await release("1.2.0", (manifest) => ({ ...manifest, requires: { runtime: "99.0.0" } }));
+    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
+    await release("1.2.0", (manifest) => ({ ...manifest, rollout: 0 }));
+    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
+    await release("1.2.0");
+    expect(await inPage(page, null, always)).toEqual({ semver: "1.2.0", failures: 0 });
+  });
+
+  test("a page that can run no version at all gives up none of them", async () => {
+    await inPage(page, null, SERVING);
+    await release("1.1.0");
+    await inPage(page, null, UPDATE);
+    // A page whose workers do not start, as under a policy that forbids them.
+    const failed = await inPage<{ code: string }>(
+      page,
+      null,
+      `${OPTIONS} return failure(sdk.load("/cnn/", { ...options, worker: () => new Worker("data:text/javascript,throw 1") }));`,
+    );
+    expect(failed).toMatchObject({ code: "no-backend" });
+    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+  });
+
+  test("a staged version whose files are gone serves once there is a network; until then the one before does", async () => {
+    await inPage(page, null, SERVING);
+    publish(site.server, "cnn", await withOtherModel("1.1.0"));
+    await inPage(page, null, UPDATE);
+    const { sha256 } = site.bundle("ds-cnn").manifest.variants[0]!.file;
+    await inPage(
+      page,
+      sha256,
+      `await (await caches.open("distillate-1")).delete("https://distillate.invalid/file/" + argument);`,
+    );
+    site.server.fault = (request, response) => {
+      if (!request.url?.endsWith(".onnx")) return false;
+      response.destroy();
+      return true;
+    };
+    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
+    site.server.fault = undefined;
+    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+  });
+
+  test("four tabs that start a new version at once are no crash loop", async () => {
+    await inPage(page, null, SERVING);
+    await release("1.1.0");
+    await inPage(page, null, UPDATE);
+    const tabs = await Promise.all([1, 2, 3].map(() => page.context().newPage()));
+    await Promise.all(tabs.map((tab) => tab.goto(site.server.url)));
+    const held = `${OPTIONS}
+      // Starts and stays at it, like a slow phone.
+      const slow = () => new Worker(URL.createObjectURL(new Blob([""], { type: "text/javascript" })));
+      await new Promise((started) => {
+        sdk.load("/cnn/", { ...options, worker: () => (setTimeout(started), slow()) }).catch(() => {});
+      });`;
+    for (const tab of tabs) await inPage(tab, null, held);
+    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+  });
+
+  test("files of versions that can no longer serve are removed", async () => {
+    const stored = `return (await sdk.cache.list()).length + ":" + (await (await caches.open("distillate-1")).keys())
+      .filter(({ url }) => url.includes("/file/")).length;`;
+    await inPage(page, null, SERVING);
+    // onnxruntime's file, the probe, one variant.
+    expect(await inPage(page, null, stored)).toBe("1:3");
+    publish(site.server, "cnn", await withOtherModel("1.1.0"));
+    await inPage(page, null, UPDATE);
+    await inPage(page, null, SERVING);
+    expect(await inPage(page, null, stored)).toBe("1:5");
+    await release("1.2.0");
+    await inPage(page, null, UPDATE);
+    await inPage(page, null, SERVING);
+    await release("1.3.0");
+    await inPage(page, null, UPDATE);
+    await inPage(page, null, SERVING);
+    // 1.1.0, whose files no other version has, is two versions back.
+    expect(await inPage(page, null, stored)).toBe("1:3");
+  });
+
+  test("a first load that broke off is not tied to files that a new deployment has removed", async () => {
+    site.server.fault = (request, response) => {
+      if (!request.url?.endsWith(".onnx")) return false;
+      response.writeHead(404).end();
+      return true;
+    };
+    expect(await inPage(page, null, `return failure(${LOAD});`)).toMatchObject({ code: "download-failed" });
+    site.server.fault = undefined;
+    publish(site.server, "cnn", await withOtherModel("2.0.0"));
+    for (const path of ["student.fp32.onnx", "student.int8.onnx", "probe.bin"])
+      site.server.files.delete(`/cnn/${path}`);
+    expect(await inPage(page, null, SERVING)).toBe("2.0.0");
+    expect(await inPage(page, null, SERVING)).toBe("2.0.0");
+  });
+
+  test("a device that can write nothing any more still serves its staged version", async () => {
+    await inPage(page, null, SERVING);
+    await release("1.1.0");
+    await inPage(page, null, UPDATE);
+    const full = `Cache.prototype.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));`;
+    expect(await inPage(page, null, `${full}${SERVING}`)).toBe("1.1.0");
   });
 });

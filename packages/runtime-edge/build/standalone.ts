@@ -10,6 +10,7 @@ async function buildStandalone(directory: string): Promise<void> {
     entryPoints: {
       index: join(SOURCE, "index.ts"),
       "wasm-worker": join(SOURCE, "backends/wasm-worker.ts"),
+      "capture-worklet": join(SOURCE, "stream/capture-worklet.ts"),
       "webgpu-worker": join(SOURCE, "backends/webgpu-worker.ts"),
     },
     outdir: directory,

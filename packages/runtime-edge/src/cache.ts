@@ -42,7 +42,7 @@ export const cache = {
       const record = parseRecord((await store.read(key)) ?? new Uint8Array());
       if (record?.url === new URL(url, globalThis.location?.href).href) await store.remove(key);
     }
-    await sweep(store);
+    await sweepNow(store);
   },
 
   /** Removes everything. */
@@ -61,15 +61,23 @@ export const cache = {
   },
 } as const;
 
-/** Removes files that no record names; what was interrupted is kept for the next try. */
+/** Removes files, whole and begun, that no record names. What cannot be removed now is left to the next sweep. */
 export async function sweep(store: Store): Promise<void> {
+  await sweepNow(store).catch(() => {});
+}
+
+/** A load writes its record before it has files. */
+async function sweepNow(store: Store): Promise<void> {
+  // Listed first: what another tab begins from here on has its record by the time that records are read.
+  const entries = await store.list();
   const runtimes = Object.values(BROWSER_BACKENDS).flatMap(({ runtime }) => (runtime ? [runtime] : []));
   const versions = (await records(store)).flatMap(({ current, previous, staged }) =>
     [current, previous, staged].flatMap((text) => (text === undefined ? [] : filesOf(text))),
   );
-  const needed = new Set([...runtimes, ...versions].map(({ sha256 }) => keyOf.file(sha256)));
-  for (const { key } of await store.list()) {
-    if (key.startsWith("file/") && !needed.has(key)) await store.remove(key);
+  const needed = new Set([...runtimes, ...versions].map(({ sha256 }) => sha256));
+  for (const { key } of entries) {
+    const [kind, sha256] = key.split("/") as [string, string];
+    if (kind !== "record" && !needed.has(sha256)) await store.remove(key);
   }
 }
 

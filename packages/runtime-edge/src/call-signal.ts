@@ -1,4 +1,5 @@
 import { DistillateError } from "@distillate/bundle";
+import { after } from "./timer.ts";
 
 /**
  * One signal out of a caller's own and a time limit in milliseconds. Release it when the call is over.
@@ -7,16 +8,17 @@ import { DistillateError } from "@distillate/bundle";
 export function callSignal(
   signal: AbortSignal | undefined,
   timeout: number | undefined,
-): { readonly signal: AbortSignal; release(): void } {
+): { readonly signal: AbortSignal; abort(reason: unknown): void; release(): void } {
   const controller = new AbortController();
   const onAbort = (): void => controller.abort(signal!.reason);
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
-  const timer = timeout === undefined ? undefined : setTimeout(() => controller.abort(timedOut(timeout)), timeout);
+  const cancel = timeout === undefined ? () => {} : after(timeout, () => controller.abort(timedOut(timeout)));
   return {
     signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
     release() {
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener("abort", onAbort);
     },
   };

@@ -22,40 +22,71 @@ interface Adapter {
   readonly features: { has(name: string): boolean };
 }
 
+/** What is looked at; a page's or worker's own scope, or a description of one. */
+export interface DeviceScope {
+  readonly navigator?: {
+    readonly userAgent?: string;
+    readonly hardwareConcurrency?: number;
+    readonly maxTouchPoints?: number;
+    readonly gpu?: { requestAdapter(): Promise<Adapter | null> };
+  };
+  readonly WebAssembly?: unknown;
+  readonly Worker?: unknown;
+  readonly crossOriginIsolated?: boolean;
+  readonly isSecureContext?: boolean;
+}
+
 /** Asked once a page: a browser without an adapter says so in the console each time. */
 let webgpu: Promise<Capabilities["webgpu"]> | undefined;
 
 /** Looks around. */
 export async function capabilities(): Promise<Capabilities> {
-  const agent = globalThis.navigator?.userAgent ?? "";
-  const webkit = /AppleWebKit/.test(agent) && !/Chrom(e|ium)|Edg\//.test(agent);
-  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
-  webgpu ??= findWebgpu(webkit);
+  const scope = globalThis as unknown as DeviceScope;
+  webgpu ??= findWebgpu(scope);
+  return describeDevice(scope, await webgpu);
+}
+
+/** The facts of a scope. */
+export function describeDevice(scope: DeviceScope, webgpu: Capabilities["webgpu"]): Capabilities {
+  const cores = scope.navigator?.hardwareConcurrency ?? 1;
   return {
-    webAssembly: typeof WebAssembly === "object",
-    workers: typeof Worker === "function",
+    webAssembly: typeof scope.WebAssembly === "object",
+    workers: typeof scope.Worker === "function",
     cores,
-    threads: usableThreads(cores, webkit),
-    webgpu: await webgpu,
-    webkit,
-    secureContext: globalThis.isSecureContext ?? true,
+    threads: usableThreads(scope, cores),
+    webgpu,
+    webkit: isWebkit(scope),
+    secureContext: scope.isSecureContext ?? true,
   };
 }
 
-function usableThreads(cores: number, webkit: boolean): Capabilities["threads"] {
-  if (globalThis.crossOriginIsolated !== true) {
+/** Browsers of other names on iOS are WebKit too, and say neither Chrome nor Edg/ there. */
+function isWebkit({ navigator }: DeviceScope): boolean {
+  const agent = navigator?.userAgent ?? "";
+  return /AppleWebKit/.test(agent) && !/Chrom(e|ium)\/|Edg\//.test(agent);
+}
+
+/** An iPad calls itself a Macintosh, but no Macintosh has a touch screen. */
+function isIos(scope: DeviceScope): boolean {
+  const { userAgent = "", maxTouchPoints = 0 } = scope.navigator ?? {};
+  return isWebkit(scope) && (/iP(hone|ad|od)/.test(userAgent) || (/Macintosh/.test(userAgent) && maxTouchPoints > 1));
+}
+
+function usableThreads(scope: DeviceScope, cores: number): Capabilities["threads"] {
+  if (scope.crossOriginIsolated !== true) {
     return { usable: 1, reason: "the page is not cross-origin isolated (headers COOP and COEP)" };
   }
   // onnxruntime#11679: the threaded build runs out of memory while it starts.
-  if (webkit && /iP(hone|ad|od)/.test(navigator.userAgent)) return { usable: 1, reason: "iOS fails to start threads" };
+  if (isIos(scope)) return { usable: 1, reason: "iOS fails to start threads" };
   // All cores make the slowest of them everybody's pace.
-  return { usable: Math.max(1, Math.min(4, Math.ceil(cores / 2))), reason: `half of ${cores} cores, at most 4` };
+  return { usable: Math.max(1, Math.min(4, Math.floor(cores / 2))), reason: `half of ${cores} cores, at most 4` };
 }
 
-async function findWebgpu(webkit: boolean): Promise<Capabilities["webgpu"]> {
+/** Asks for an adapter, where that is worth it. */
+export async function findWebgpu(scope: DeviceScope): Promise<Capabilities["webgpu"]> {
   // onnxruntime#26827: this build takes all cores and memory there.
-  if (webkit) return { available: false, reason: "WebKit runs onnxruntime's WebGPU build badly" };
-  const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } } | undefined)?.gpu;
+  if (isWebkit(scope)) return { available: false, reason: "WebKit runs onnxruntime's WebGPU build badly" };
+  const gpu = scope.navigator?.gpu;
   if (!gpu) return { available: false, reason: "this browser or page has no WebGPU" };
   try {
     const adapter = await gpu.requestAdapter();

@@ -3,6 +3,7 @@
  * the expected one. Pages that a server sends in place of a file are recognised and named.
  */
 import { DistillateError, type FileRef, LIMITS, verifyFile } from "@distillate/bundle";
+import { createBreather } from "./breathe.ts";
 import type { OnEvent } from "./events.ts";
 
 /** What to fetch and how. */
@@ -41,12 +42,15 @@ export async function download(request: DownloadRequest): Promise<Uint8Array> {
   const earlier = expected && (await request.resume?.());
   if (earlier && earlier.byteLength < expected.bytes) buffer.push(earlier);
   let fresh = false;
+  const breathe = createBreather();
   for (let attempt = 1; ; attempt++) {
     try {
-      await receive(request, buffer, fresh);
+      await receive(request, buffer, fresh, breathe);
       const bytes = buffer.bytes();
       refuseHtml(url, bytes, undefined, expected);
+      await breathe();
       if (expected) await verifyFile(bytes, expected);
+      await breathe();
       return bytes;
     } catch (error) {
       const corrupted = (error as { code?: string }).code === "file-corrupted";
@@ -73,13 +77,20 @@ export async function download(request: DownloadRequest): Promise<Uint8Array> {
 /** A failure that the network may not repeat. */
 class Interrupted extends Error {}
 
-async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: boolean): Promise<void> {
+async function receive(
+  request: DownloadRequest,
+  buffer: GrowingBuffer,
+  fresh: boolean,
+  breathe: () => Promise<void>,
+): Promise<void> {
   const { url, expected, signal, onBytes } = request;
   const headers = new Headers(request.init?.headers);
   if (buffer.length > 0) headers.set("range", `bytes=${buffer.length}-`);
   let response: Response;
   try {
-    response = await fetch(url, { ...request.init, ...(fresh ? { cache: "reload" } : {}), headers, signal });
+    // What has a hash may come from the browser's cache; what has none must be asked for again.
+    const cache = fresh ? "reload" : (request.init?.cache ?? (expected ? "default" : "no-cache"));
+    response = await fetch(url, { ...request.init, cache, headers, signal });
   } catch (cause) {
     throw new Interrupted(`the network failed: ${(cause as Error).message}`, { cause });
   }
@@ -98,8 +109,13 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
   }
 
   const announced = Number(response.headers.get("content-length"));
-  // With compression on the way, the header counts other bytes than those that arrive.
-  const whole = !response.headers.get("content-encoding") && announced ? buffer.length + announced : undefined;
+  // With compression on the way, the header counts other bytes than those that arrive; another origin does not tell of it.
+  const plain = response.type !== "cors" && !response.headers.get("content-encoding");
+  const whole = plain && announced ? buffer.length + announced : undefined;
+  if (expected && whole !== undefined && whole !== expected.bytes) {
+    void response.body?.cancel().catch(() => {});
+    throw otherFile(url, whole, expected);
+  }
   const total = expected?.bytes ?? whole;
   const reader = response.body!.getReader();
   try {
@@ -108,6 +124,7 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
       if (done) break;
       if (!buffer.push(value)) throw failed(url, `more than the expected ${buffer.limit} bytes arrive`);
       onBytes(buffer.length, total);
+      await breathe();
     }
   } catch (error) {
     void reader.cancel().catch(() => {});
@@ -117,6 +134,14 @@ async function receive(request: DownloadRequest, buffer: GrowingBuffer, fresh: b
   if (total !== undefined && buffer.length < total) {
     throw new Interrupted(`the connection ended after ${buffer.length} of ${total} bytes`);
   }
+}
+
+function otherFile(url: string, bytes: number, expected: FileRef): DistillateError {
+  return new DistillateError({
+    code: "file-corrupted",
+    message: `${url} has ${bytes} bytes, expected ${expected.path} with ${expected.bytes}`,
+    hint: "Upload the whole bundle again; its files belong together.",
+  });
 }
 
 /** Single-page servers answer every address with their page, and status 200. */

@@ -2,38 +2,41 @@
  * From an address to a model that runs, top to bottom: storage, source, the version that shall serve, a plan, and one try after
  * the other until one passes the bundle's self-test on this device.
  */
-import { DistillateError, decodeProbe, isDistillateError, type Manifest, parseManifest } from "@distillate/bundle";
+import { DistillateError, decodeProbe, type Manifest } from "@distillate/bundle";
 import type { BackendName } from "./backends/backend.ts";
 import { BROWSER_BACKENDS } from "./backends/index.ts";
+import { sweep } from "./cache.ts";
 import { type Capabilities, capabilities } from "./capabilities.ts";
 import { type DecodeImage, decodeInBrowser } from "./engine/decode-image.ts";
-import type { Engine, EngineInput, EngineOutput } from "./engine/engine.ts";
-import type { LoadProgress, OnEvent } from "./events.ts";
+import type { LoadProgress, OnEvent, RuntimeEvent } from "./events.ts";
 import { createFiles, type Files, isOffline } from "./files.ts";
-import { createModel, type Model, type PlanReport } from "./model.ts";
-import { type Candidate, type PlanWishes, planCandidates, type Refusal } from "./planner.ts";
+import { createModel, type Model } from "./model.ts";
+import { type Candidate, type PlanWishes, planCandidates } from "./planner.ts";
 import type { QueueOptions } from "./queue.ts";
 import {
-  activate,
   beginStart,
+  changeRecord,
   confirmStart,
+  endStart,
   firstRecord,
-  isCrashLoop,
+  isRejected,
   type ModelRecord,
   readRecord,
   rollBack,
-  writeRecord,
+  takeOver,
 } from "./record.ts";
-import { type SelfTestReport, selfTest } from "./self-test.ts";
-import { verifySignature } from "./signature.ts";
+import { selfTest } from "./self-test.ts";
 import { openSource, type SourceInput } from "./source/open-source.ts";
 import type { BundleSource } from "./source/source.ts";
-import { type EngineParts, startEngine, type WorkerChoice } from "./start-engine.ts";
+import { type Started, startAgain, startBest, type Trial } from "./start-best.ts";
+import type { EngineParts, WorkerChoice } from "./start-engine.ts";
+import { holdName } from "./store/locks.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Store, StoreKind } from "./store/store.ts";
 import { type RecyclePolicy, supervise } from "./supervisor.ts";
-import { checkForUpdate } from "./update.ts";
-import { compareVersions, RUNTIME_VERSION } from "./version.ts";
+import { countEvents, type OnTelemetry, withTelemetry } from "./telemetry.ts";
+import { checkForUpdate, type FoundVersion } from "./update.ts";
+import { readManifest, type Version, versionOf, versionToServe } from "./version-to-serve.ts";
 
 /** Choices of a load; each has a default that suits a page. */
 export interface LoadOptions {
@@ -43,7 +46,7 @@ export interface LoadOptions {
   /** `auto` takes the first that passes its self-test; naming one rules the others out. */
   readonly backend?: BackendName | "auto";
   readonly variant?: PlanWishes["variant"];
-  /** Threads of WebAssembly: 1 unless asked for; never more than the page may use. */
+  /** Threads of WebAssembly, never more than the page may use; `auto` takes 1 for models under 4 MiB. */
   readonly threads?: number | "auto";
   /** Tries all candidates and takes the fastest, once a device and model version. Downloads what it tries. */
   readonly calibrate?: boolean;
@@ -63,6 +66,8 @@ export interface LoadOptions {
   /** Milliseconds in which an engine must start. */
   readonly startTimeout?: number;
   readonly recycle?: Partial<RecyclePolicy>;
+  /** Is given numbers, never inputs or results, when the page is hidden and when the model is disposed. Sends nothing itself. */
+  readonly telemetry?: OnTelemetry;
   /** Passed to every `fetch`: headers, credentials. */
   readonly fetch?: RequestInit;
 }
@@ -92,36 +97,69 @@ export function load(source: SourceInput, options: LoadOptions = {}): Promise<Mo
 
 /** {@link load} for any platform. */
 export async function loadOn(platform: Platform, input: SourceInput, options: LoadOptions): Promise<Model> {
-  const { onEvent = () => {}, onProgress = () => {}, signal = new AbortController().signal } = options;
+  const { onProgress = () => {}, signal = new AbortController().signal } = options;
   signal.throwIfAborted();
+  const counter = countEvents(options.onEvent ?? (() => {}));
+  const { onEvent } = counter;
   const store = await platform.openStore(options.store ?? "auto", onEvent);
   const files = createFiles({ store, onEvent, onProgress, init: options.fetch });
   const source = await platform.openSource(input, files);
-  const loading = { platform, source, files, store, options, onEvent, signal };
+  const loading: Loading = { platform, source, files, store, options, onEvent };
+  const ask = options.update === "always";
+  const version = await versionToServe({ source, store, publicKey: options.publicKey, ask, onEvent, signal });
+  const model = await serveOrOther(loading, version, signal);
+  return options.telemetry ? withTelemetry(model, options.telemetry, counter) : model;
+}
 
-  let record = await versionToServe(loading);
-  for (;;) {
-    const { manifest } = record;
-    try {
-      await save(store, record.state && beginStart(record.state));
-      const device = await deviceKey(platform, manifest);
-      const started = await startBest(loading, manifest, record.state?.choices[device]);
-      await save(store, record.state && confirmStart(record.state, device, started.plan.chosen));
-      return modelOf(loading, manifest, started);
-    } catch (error) {
-      // Only a page that died on the way counts as a start without an end.
-      const saved = save(store, record.state);
-      if (signal.aborted) throw error;
-      await saved;
-      // A version that cannot serve gives way to the one before; a broken connection is no reason.
-      const older =
-        isDistillateError(error) && error.code === "no-backend" && record.state && (await rollBack(record.state));
-      if (!older) throw error;
-      onEvent({ kind: "update", state: "rolled-back", semver: manifest.semver, message: (error as Error).message });
-      await save(store, older);
-      record = { state: older, manifest: parseManifest(older.current) };
+/** Serves a version; where that fails, the one that is at the address now, or else the one that the device had before. */
+async function serveOrOther(loading: Loading, version: Version, signal: AbortSignal): Promise<Model> {
+  const { source, onEvent } = loading;
+  try {
+    return await serve(loading, version, undefined, signal);
+  } catch (error) {
+    const fresh = signal.aborted ? undefined : await versionNow(loading, version, signal);
+    // An address that was deployed anew has the old version's files no more.
+    const replaced =
+      fresh && (await serve({ ...loading, source: fresh.source }, fresh, undefined, signal).catch(() => {}));
+    if (replaced) {
+      onEvent({ kind: "update", state: "activated", semver: fresh.manifest.semver, message: (error as Error).message });
+      return replaced;
     }
+    const older = signal.aborted ? undefined : await versionBefore(loading, version);
+    if (!older) throw signal.aborted ? signal.reason : error;
+    // A broken connection says nothing about a version: then the older one serves for now.
+    const giveUp = !isOffline(error);
+    // And it is given up only when the older one does work here: the page may be at fault as well.
+    const model = await serve(loading, older, { of: version, giveUp }, signal).catch(() => undefined);
+    if (!model) throw signal.aborted ? signal.reason : error;
+    const { semver } = version.manifest;
+    const { message } = error as Error;
+    onEvent(giveUp ? { kind: "update", state: "rolled-back", semver, message } : offline(source, message));
+    return model;
   }
+}
+
+/** What the address has, if that is another version than the one that failed. */
+async function versionNow(
+  { platform, source, files, store, options }: Loading,
+  failed: Version,
+  signal: AbortSignal,
+): Promise<FoundVersion | undefined> {
+  if (source.url === undefined) return undefined;
+  try {
+    const fresh = await platform.openSource(source.url, files);
+    const version = await readManifest(fresh, options.publicKey, signal);
+    const record = await readRecord(store, source.url);
+    if (version.text === failed.text || (record && (await isRejected(record, version.text)))) return undefined;
+    return { ...version, source: fresh };
+  } catch {
+    // The load's own error is the one to tell.
+    return undefined;
+  }
+}
+
+function offline({ name }: BundleSource, message: string): RuntimeEvent {
+  return { kind: "offline", url: name, message };
 }
 
 interface Loading {
@@ -131,199 +169,155 @@ interface Loading {
   readonly store: Store;
   readonly options: LoadOptions;
   readonly onEvent: OnEvent;
-  readonly signal: AbortSignal;
 }
 
-interface Serving {
-  /** Absent for files at hand, which have no versions. */
-  readonly state: ModelRecord | undefined;
-  readonly manifest: Manifest;
+/** What the device has beside a version that failed. */
+async function versionBefore({ source, store, options }: Loading, { text }: Version): Promise<Version | undefined> {
+  if (source.url === undefined) return undefined;
+  const record = await readRecord(store, source.url);
+  if (options.publicKey !== undefined && record?.signedBy !== options.publicKey) return undefined;
+  const older = record?.current === text ? record.previous : record?.current;
+  return older === undefined ? undefined : versionOf({ current: older });
 }
 
-/** The manifest that shall serve: the staged one, the one the device has, or the one at the source. */
-async function versionToServe({ source, store, options, onEvent, signal, files }: Loading): Promise<Serving> {
-  const fetched = async (): Promise<{ text: string; manifest: Manifest }> => readManifest(source, options, signal);
-  const { url } = source;
-  if (url === undefined) return { state: undefined, manifest: (await fetched()).manifest };
-
-  const known = await readRecord(files.store, url);
-  if (!known) {
-    const { text, manifest } = await fetched();
-    return { state: firstRecord(url, text, deviceBucket()), manifest };
-  }
-  if (isCrashLoop(known)) {
-    const older = (await rollBack(known))!;
-    onEvent({
-      kind: "update",
-      state: "rolled-back",
-      semver: parseManifest(known.current).semver,
-      message: `it did not come to a self-test in ${known.starts} loads`,
-    });
-    await save(store, older);
-    return { state: older, manifest: parseManifest(older.current) };
-  }
-  const state = activate(known);
-  if (state !== known) {
-    await save(store, state);
-    onEvent({ kind: "update", state: "activated", semver: parseManifest(state.current).semver });
-  }
-  if (options.update !== "always") return { state, manifest: parseManifest(state.current) };
-  try {
-    const { text, manifest } = await fetched();
-    if (text === state.current) return { state, manifest };
-    return { state: { ...state, current: text, previous: state.current, starts: 0 }, manifest };
-  } catch (error) {
-    if (!isOffline(error)) throw error;
-    onEvent({ kind: "offline", url, message: error.message });
-    return { state, manifest: parseManifest(state.current) };
-  }
-}
-
-/** @throws DistillateError for a manifest that is invalid, not signed by the key, or made for a newer runtime. */
-async function readManifest(
-  source: BundleSource,
-  { publicKey }: LoadOptions,
+/** Starts a version and makes it the one that serves; `instead` of a newer one, if that failed. */
+async function serve(
+  loading: Loading,
+  version: Version,
+  instead: { readonly of: Version; readonly giveUp: boolean } | undefined,
   signal: AbortSignal,
-): Promise<{ readonly text: string; readonly manifest: Manifest }> {
-  const text = await source.manifest(signal);
-  if (publicKey !== undefined) await verifySignature(text, await source.signature(signal), publicKey);
-  const manifest = parseManifest(text);
-  const needed = manifest.requires?.runtime;
-  if (needed !== undefined && compareVersions(needed, RUNTIME_VERSION) > 0) {
-    throw new DistillateError({
-      code: "bundle-incompatible",
-      message: `${manifest.id} ${manifest.semver} needs @distillate/runtime-edge ${needed}, this is ${RUNTIME_VERSION}`,
-      hint: "Update the app's @distillate/runtime-edge, or serve it an older version of the model.",
+): Promise<Model> {
+  const { platform, source, store, options, onEvent } = loading;
+  const { text, manifest } = version;
+  const { url } = source;
+  const start = startName();
+  let release = (): void => {};
+  let begun = false;
+  let switched = false;
+  /** Versions are remembered by address; what is at hand has none. Without room the device forgets, and nothing else fails. */
+  const remember = async (change: Parameters<typeof changeRecord>[2]): Promise<void> => {
+    if (url === undefined) return;
+    await changeRecord(store, url, change).catch((error: Error) =>
+      onEvent({ kind: "store-full", store: store.kind, message: error.message }),
+    );
+  };
+  const ours = (known: ModelRecord | undefined): ModelRecord => {
+    const { publicKey } = options;
+    const trusted = publicKey === undefined || known?.signedBy === publicKey ? known : undefined;
+    return trusted ?? firstRecord(url!, text, known?.bucket ?? deviceBucket(), publicKey);
+  };
+  const beforeStart = async (): Promise<void> => {
+    if (begun) return;
+    begun = true;
+    release = holdName(start);
+    await remember((known) => {
+      const record = ours(known);
+      const served = instead ? record : takeOver(record, text);
+      switched = served !== record;
+      return instead ? record : beginStart(served, start);
     });
+  };
+  try {
+    // Before there are files: what no record names is swept.
+    await remember(ours);
+    const device = deviceKey(manifest, options, await platform.capabilities());
+    const remembered = url === undefined ? undefined : (await readRecord(store, url))?.choices[device];
+    const trial = await trialOf(loading, manifest, remembered, signal, beforeStart);
+    const started = await startBest(trial, signal);
+    await remember(async (record) => {
+      if (!record) return record;
+      const given = instead?.giveUp && record.current === instead.of.text ? await rollBack(record) : undefined;
+      switched ||= given !== undefined;
+      return confirmStart(given ?? record, device, started.chosen);
+    });
+    if (switched) await sweep(store);
+    return modelOf(loading, trial, started);
+  } catch (error) {
+    if (begun) await remember((record) => record && endStart(record, start));
+    throw error;
+  } finally {
+    release();
   }
-  return { text, manifest };
 }
 
-interface Started {
-  readonly engine: Engine;
-  readonly plan: PlanReport;
-  readonly parts: EngineParts;
-  readonly probe: (run: (input: EngineInput) => Promise<EngineOutput>) => Promise<SelfTestReport>;
-}
-
-/** Tries the candidates of the plan until one passes; with `calibrate`, all of them, and keeps the fastest. */
-async function startBest(loading: Loading, manifest: Manifest, remembered: Candidate | undefined): Promise<Started> {
-  const { platform, source, files, options, onEvent, signal } = loading;
-  const parts: EngineParts = {
-    backends: platform.backends,
-    files,
-    source,
-    manifest,
-    worker: options.worker ?? "module",
-    assetsUrl: options.assetsUrl,
-    decode: platform.decode,
-    startTimeout: options.startTimeout ?? 60_000,
-  };
-  const wishes: PlanWishes = {
-    backend: options.backend ?? "auto",
-    variant: options.variant ?? "auto",
-    threads: options.threads ?? 1,
-    remembered,
-  };
+async function trialOf(
+  { platform, source, files, options, onEvent }: Loading,
+  manifest: Manifest,
+  remembered: Candidate | undefined,
+  signal: AbortSignal,
+  beforeStart: () => Promise<void> = async () => {},
+): Promise<Trial> {
+  const { backend = "auto", variant = "auto", threads = "auto" } = options;
   const available = Object.keys(platform.backends) as BackendName[];
-  const plan = planCandidates(manifest, await platform.capabilities(), available, wishes);
-  const probe =
-    manifest.probe && decodeProbe(await files.get(manifest.probe.file, source.origin(manifest.probe.file), signal));
-  const refused: Refusal[] = [...plan.refused];
-  let best: { engine: Engine; candidate: Candidate; report: SelfTestReport | undefined } | undefined;
-  let lastError: unknown;
-
-  for (const candidate of plan.candidates) {
-    const { backend, variant } = candidate;
-    const from = performance.now();
-    let engine: Engine | undefined;
-    try {
-      engine = await startEngine(parts, candidate, signal);
-      const report =
-        probe && (await selfTest((input) => withinStart(engine!, input, signal), manifest, variant, probe));
-      if (report && !report.ok) throw selfTestFailed(candidate, report);
-      onEvent({ kind: "ready", backend, variant, milliseconds: performance.now() - from });
-      if (best && !(report!.median < best.report!.median)) {
-        refused.push({ backend, variant, reason: `slower: ${report!.median.toFixed(2)} ms a call` });
-        await engine.dispose();
-      } else {
-        if (best) {
-          refused.push({ ...best.candidate, reason: `slower: ${best.report!.median.toFixed(2)} ms a call` });
-          await best.engine.dispose();
-        }
-        best = { engine, candidate, report };
-      }
-      if (!options.calibrate || remembered || !probe) break;
-    } catch (error) {
-      await engine?.dispose().catch(() => {});
-      if (signal.aborted) {
-        await best?.engine.dispose();
-        throw signal.reason;
-      }
-      const { message } = error as Error;
-      refused.push({ backend, variant, reason: message });
-      onEvent({ kind: "attempt-failed", backend, variant, message });
-      lastError = error;
-    }
-  }
-  if (!best) throw noBackend(refused, lastError);
-  const chosen = best.candidate;
+  const plan = planCandidates(manifest, await platform.capabilities(), available, {
+    backend,
+    variant,
+    threads,
+    remembered,
+  });
+  const file = manifest.probe?.file;
   return {
-    engine: best.engine,
-    plan: { chosen, selfTest: best.report, refused },
-    parts,
-    probe: async (run) => {
-      if (!probe) throw noProbe();
-      return selfTest(run, manifest, chosen.variant, probe);
+    plan,
+    manifest,
+    probe: file && decodeProbe(await files.get(file, source.origin(file), signal)),
+    calibrate: options.calibrate === true && !remembered,
+    onEvent,
+    parts: {
+      backends: platform.backends,
+      files,
+      source,
+      manifest,
+      worker: options.worker ?? "module",
+      assetsUrl: options.assetsUrl,
+      decode: platform.decode,
+      startTimeout: options.startTimeout ?? 60_000,
+      beforeStart,
     },
   };
 }
 
-/** A self-test's call may take no longer than any other, and ends with the load. */
-async function withinStart(engine: Engine, input: EngineInput, signal: AbortSignal): Promise<EngineOutput> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    void engine.lost.then(reject);
-    engine
-      .run(input)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
-function modelOf(loading: Loading, manifest: Manifest, { engine, plan, parts, probe }: Started): Model {
+function modelOf(loading: Loading, trial: Trial, first: Started): Model {
   const { platform, source, store, options, onEvent } = loading;
-  const supervisor = supervise(engine, {
-    start: (signal) => startEngine(parts, plan.chosen, signal),
+  const { manifest, probe } = trial;
+  let serving = first;
+  const supervisor = supervise(first.engine, {
+    async start(signal) {
+      serving = await startAgain(trial, serving, signal);
+      return serving.engine;
+    },
     onEvent,
     watchdog: options.watchdog ?? 30_000,
     recycle: { runs: Number.POSITIVE_INFINITY, heapBytes: 1024 * 1024 * 1024, ...options.recycle },
   });
   return createModel({
     manifest,
-    variant: manifest.variants.find(({ id }) => id === plan.chosen.variant)!,
-    plan,
+    serving: () => serving,
     supervisor,
     queue: { policy: "fifo", depth: 64, ...options.queue },
     timeout: options.timeout,
     onEvent,
-    probe,
+    async probe(run) {
+      if (!probe) throw noProbe();
+      return selfTest(run, manifest, serving.chosen.variant, probe);
+    },
     capabilities: platform.capabilities,
     checkForUpdate: (signal = new AbortController().signal) =>
       checkForUpdate(
         {
           url: source.url,
           serving: manifest,
+          publicKey: options.publicKey,
           store,
           onEvent,
-          async fetchManifest(within) {
+          async fetchVersion(within) {
+            // Opened anew: an archive that was loaded still holds the files of its own version.
             const fresh = await platform.openSource(source.url!, loading.files);
-            return readManifest(fresh, options, within);
+            return { source: fresh, ...(await readManifest(fresh, options.publicKey, within)) };
           },
           async prove(next, within) {
-            const { engine: trial } = await startBest({ ...loading, signal: within }, next, undefined);
-            await trial.dispose();
+            const trial = await trialOf({ ...loading, source: next.source }, next.manifest, undefined, within);
+            const { engine } = await startBest(trial, within);
+            await engine.dispose();
           },
         },
         signal,
@@ -331,16 +325,15 @@ function modelOf(loading: Loading, manifest: Manifest, { engine, plan, parts, pr
   });
 }
 
-async function save(store: Store, record: ModelRecord | undefined): Promise<void> {
-  // Without room for it, the device forgets: nothing else depends on it.
-  if (record) await writeRecord(store, record).catch(() => {});
-}
-
-/** Which device this is, as far as the choice of a backend goes. */
-async function deviceKey(platform: Platform, { id, semver }: Manifest): Promise<string> {
-  const { cores, threads, webgpu } = await platform.capabilities();
+/** Which device this is, as far as the choice of a backend goes, and what was wished for. */
+function deviceKey(
+  { id, semver }: Manifest,
+  { backend = "auto", variant = "auto", threads: wanted = "auto", calibrate = false }: LoadOptions,
+  { cores, threads, webgpu }: Capabilities,
+): string {
   const agent = globalThis.navigator?.userAgent ?? "";
-  return [id, semver, agent, cores, threads.usable, webgpu.available ? webgpu.adapter : "no gpu"].join(" | ");
+  const facts = [agent, cores, threads.usable, webgpu.available ? webgpu.adapter : "no gpu"];
+  return [id, semver, ...facts, backend, variant, wanted, calibrate ? "measured" : "in order"].join(" | ");
 }
 
 /** Drawn once a device and model; nothing that can be reproduced depends on it. */
@@ -348,12 +341,9 @@ function deviceBucket(): number {
   return globalThis.crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32;
 }
 
-function selfTestFailed({ backend, variant }: Candidate, { difference, tolerance }: SelfTestReport): DistillateError {
-  return new DistillateError({
-    code: "self-test-failed",
-    message: `${backend} computes ${variant} wrongly here: off by ${difference}, allowed ${tolerance}`,
-    hint: "Another backend or variant is tried by itself.",
-  });
+/** A name that no other start has. */
+function startName(): string {
+  return `start/${[...globalThis.crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(16)).join("-")}`;
 }
 
 function noProbe(): DistillateError {
@@ -361,18 +351,5 @@ function noProbe(): DistillateError {
     code: "no-probe",
     message: "the bundle has no probe to test with",
     hint: "Make the bundle again with this version of distillate.",
-  });
-}
-
-/** One way that failed is told as it is; several are listed. */
-function noBackend(refused: readonly Refusal[], last: unknown): DistillateError {
-  const tried = refused.map(({ backend, variant, reason }) => `${backend}${variant ? ` ${variant}` : ""}: ${reason}`);
-  const { code, hint } = isDistillateError(last) ? (last as DistillateError) : { code: undefined, hint: undefined };
-  const about = code === "got-html" || code === "file-corrupted" || code === "download-failed";
-  return new DistillateError({
-    code: about ? code! : "no-backend",
-    message: `the model cannot run here. ${tried.join("; ") || "There was nothing to try."}`,
-    hint: hint ?? "See `capabilities()`; without `backend` and `variant` all ways are tried.",
-    cause: last,
   });
 }

@@ -6,6 +6,7 @@ import type { Capabilities } from "./capabilities.ts";
 import type { EngineInput, EngineOutput, TensorValues } from "./engine/engine.ts";
 import type { OnEvent, RunTimes } from "./events.ts";
 import { type ModelInput, takeInput } from "./input/take-input.ts";
+import { orAborted } from "./or-aborted.ts";
 import type { Candidate, Refusal } from "./planner.ts";
 import { createQueue, type QueueOptions } from "./queue.ts";
 import type { SelfTestReport } from "./self-test.ts";
@@ -42,7 +43,7 @@ export interface PlanReport {
   readonly refused: readonly Refusal[];
 }
 
-/** A model that runs. */
+/** A model that runs. Backend, variant and plan change when a device stops to serve the first choice. */
 export interface Model {
   readonly manifest: Manifest;
   readonly backend: BackendName;
@@ -72,8 +73,8 @@ export interface Model {
 /** What a model is made of. */
 export interface ModelParts {
   readonly manifest: Manifest;
-  readonly variant: Variant;
-  readonly plan: PlanReport;
+  /** The way that serves now; another one after the first fails for good. */
+  readonly serving: () => PlanReport;
   readonly supervisor: Supervisor;
   readonly queue: QueueOptions;
   readonly timeout: number | undefined;
@@ -96,21 +97,24 @@ export function createModel(parts: ModelParts): Model {
   ): Promise<{ readonly outputs: EngineOutput["outputs"]; readonly milliseconds: RunTimes }> => {
     if (disposing) throw disposed();
     const from = performance.now();
-    const { signal, release: forget } = callSignal(options.signal, options.timeout ?? parts.timeout);
-    let release: (() => void) | undefined;
+    const limit = callSignal(options.signal, options.timeout ?? parts.timeout);
+    const { signal } = limit;
+    // A picture is taken now, its place in the queue too: calls are answered in the order in which they were made.
+    const taking = take();
+    taking.catch(limit.abort);
     try {
-      const taken = await take();
-      release = taken.release;
       let begun = from;
-      const { outputs, milliseconds } = await queue.push(() => {
+      const { outputs, milliseconds } = await queue.push(async () => {
         begun = performance.now();
-        return supervisor.run(taken.input, signal);
+        const { input } = await orAborted(taking, signal);
+        return supervisor.run(input, signal);
       }, signal);
       const times = { queue: begun - from, ...milliseconds, total: performance.now() - from };
       latency.add(times);
       onEvent({ kind: "run", milliseconds: times, waiting: queue.waiting });
       return { outputs, milliseconds: times };
-    } catch (error) {
+    } catch (caught) {
+      const error = disposing ? disposed() : caught;
       latency.fail();
       onEvent({
         kind: "run-failed",
@@ -119,8 +123,8 @@ export function createModel(parts: ModelParts): Model {
       });
       throw error;
     } finally {
-      release?.();
-      forget();
+      void taking.then(({ release }) => release()).catch(() => {});
+      limit.release();
     }
   };
 
@@ -151,9 +155,16 @@ export function createModel(parts: ModelParts): Model {
 
   return {
     manifest,
-    backend: parts.plan.chosen.backend,
-    variant: parts.variant,
-    plan: parts.plan,
+    get backend() {
+      return parts.serving().chosen.backend;
+    },
+    get variant() {
+      return manifest.variants.find(({ id }) => id === parts.serving().chosen.variant)!;
+    },
+    get plan() {
+      const { chosen, selfTest, refused } = parts.serving();
+      return { chosen, selfTest, refused };
+    },
     run,
     runTensors,
     async warmup(runs = 3) {

@@ -44,6 +44,9 @@ const VARIANT_ORDER: { readonly [Name in BackendName]: readonly Variant["id"][] 
   webgpu: ["fp16", "fp32", "int8-weights", "int8"],
 };
 
+/** Below this many bytes of a model, handing work to threads costs more than it saves. */
+const WORTH_THREADS = 4 * 1024 * 1024;
+
 /** Makes the plan. Pure: the same facts and wishes give the same plan. */
 export function planCandidates(
   { variants }: Pick<Manifest, "variants">,
@@ -59,7 +62,10 @@ export function planCandidates(
     if (reason && (available.includes(name) || wishes.backend === name)) refused.push({ backend: name, reason });
     return reason === undefined;
   });
-  const threads = wishes.threads === "auto" ? 1 : Math.min(wishes.threads, facts.threads.usable);
+  if (wishes.threads !== "auto" && wishes.threads > facts.threads.usable && backends.includes("wasm")) {
+    const { usable, reason } = facts.threads;
+    refused.push({ backend: "wasm", reason: `${usable} of ${wishes.threads} threads: ${reason}` });
+  }
   const ranked = backends.flatMap((backend) =>
     VARIANT_ORDER[backend]
       .map((id) => variants.find((variant) => variant.id === id))
@@ -77,12 +83,24 @@ export function planCandidates(
     entry.measured < 0 ? Number.MAX_SAFE_INTEGER : entry.measured;
   const candidates = [...ranked]
     .sort((a, b) => rank(a) - rank(b))
-    .map(({ backend, variant }): Candidate => ({ backend, variant: variant.id, threads }));
+    .flatMap(({ backend, variant }) => {
+      const most = threadsOf(backend, variant, facts, wishes.threads);
+      // Where threads do not come up, one may.
+      return [...new Set([most, 1])].map((threads): Candidate => ({ backend, variant: variant.id, threads }));
+    });
   const { remembered } = wishes;
   const first = candidates.filter(
-    ({ backend, variant }) => backend === remembered?.backend && variant === remembered.variant,
+    ({ backend, variant, threads }) =>
+      backend === remembered?.backend && variant === remembered.variant && threads === remembered.threads,
   );
   return { candidates: [...first, ...candidates.filter((candidate) => !first.includes(candidate))], refused };
+}
+
+/** WebGPU computes elsewhere; what it leaves to the CPU is not worth threads. */
+function threadsOf(backend: BackendName, { file }: Variant, facts: Capabilities, wish: PlanWishes["threads"]): number {
+  if (backend === "webgpu") return 1;
+  if (wish === "auto") return file.bytes < WORTH_THREADS ? 1 : facts.threads.usable;
+  return Math.max(1, Math.min(wish, facts.threads.usable));
 }
 
 function unusable(backend: BackendName, { webAssembly, webgpu }: Capabilities): string | undefined {

@@ -25,8 +25,6 @@ export interface Queue {
   push<Value>(task: () => Promise<Value>, signal: AbortSignal): Promise<Value>;
   /** Refuses all that wait. */
   clear(error: Error): void;
-  /** Resolves when nothing is under way. */
-  idle(): Promise<void>;
 }
 
 interface Entry {
@@ -78,9 +76,6 @@ export function createQueue({ policy, depth }: QueueOptions): Queue {
         if (!current) advance();
       }),
     clear: refuseAll,
-    idle: async () => {
-      while (current) await current;
-    },
   };
 }
 

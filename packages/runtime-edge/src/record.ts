@@ -4,6 +4,7 @@
  */
 import { sha256Hex } from "@distillate/bundle";
 import type { Candidate } from "./planner.ts";
+import { withLock } from "./store/locks.ts";
 import { keyOf, type Store } from "./store/store.ts";
 
 /** The state of one model address. */
@@ -14,10 +15,12 @@ export interface ModelRecord {
   readonly previous?: string;
   /** Downloaded and self-tested; serves from the next load on. */
   readonly staged?: string;
-  /** Loads since the last that came to a self-test. */
-  readonly starts: number;
+  /** Loads since the last that came to a self-test: those under way and those whose page died. */
+  readonly starts: readonly string[];
   /** SHA-256 of manifests that failed here and are not taken again. */
   readonly rejected: readonly string[];
+  /** The key that the versions were checked with. */
+  readonly signedBy?: string;
   /** A number of this device in [0, 1), for updates that go to a share of devices. */
   readonly bucket: number;
   /** By device and model version: what was chosen. */
@@ -27,39 +30,54 @@ export interface ModelRecord {
 /** Loads in a row that may end without a self-test before the previous version serves again. */
 const CRASH_LOOP = 3;
 const REMEMBERED_CHOICES = 8;
+const REMEMBERED_STARTS = 32;
 
 /** A record of a model that is loaded for the first time. */
-export function firstRecord(url: string, current: string, bucket: number): ModelRecord {
-  return { url, current, starts: 0, rejected: [], bucket, choices: {} };
+export function firstRecord(url: string, current: string, bucket: number, signedBy?: string): ModelRecord {
+  const signed = signedBy === undefined ? {} : { signedBy };
+  return { url, current, starts: [], rejected: [], bucket, choices: {}, ...signed };
 }
 
 /** The next load begins: a staged version takes over. */
 export function activate(record: ModelRecord): ModelRecord {
   const { staged, ...rest } = record;
-  return staged === undefined ? record : { ...rest, current: staged, previous: record.current, starts: 0 };
+  return staged === undefined ? record : takeOver(rest, staged);
 }
 
-/** A start is attempted; the count stays when the page dies on the way. */
-export function beginStart(record: ModelRecord): ModelRecord {
-  return { ...record, starts: record.starts + 1 };
+/** A version serves from now on, and the one that did is kept. */
+export function takeOver(record: ModelRecord, manifest: string): ModelRecord {
+  if (record.current === manifest) return record;
+  return { ...record, current: manifest, previous: record.current, starts: [] };
+}
+
+/** A start is attempted; its name stays when the page dies on the way. */
+export function beginStart(record: ModelRecord, start: string): ModelRecord {
+  return { ...record, starts: [...record.starts, start].slice(-REMEMBERED_STARTS) };
+}
+
+/** A start came to an end that says nothing about the version. */
+export function endStart(record: ModelRecord, start: string): ModelRecord {
+  if (!record.starts.includes(start)) return record;
+  return { ...record, starts: record.starts.filter((each) => each !== start) };
 }
 
 /** The self-test passed. */
 export function confirmStart(record: ModelRecord, device: string, choice: Candidate): ModelRecord {
-  const choices = Object.entries({ ...record.choices, [device]: choice }).slice(-REMEMBERED_CHOICES);
-  return { ...record, starts: 0, choices: Object.fromEntries(choices) };
+  const { [device]: _, ...others } = record.choices;
+  const choices = Object.entries({ ...others, [device]: choice }).slice(-REMEMBERED_CHOICES);
+  return { ...record, starts: [], choices: Object.fromEntries(choices) };
 }
 
-/** Whether the serving version died so often that the one before should serve. */
-export function isCrashLoop({ starts, previous }: ModelRecord): boolean {
-  return starts >= CRASH_LOOP && previous !== undefined;
+/** Whether the serving version died so often that the one before should serve; `underWay` starts live in other tabs. */
+export function isCrashLoop({ starts, previous }: ModelRecord, underWay: ReadonlySet<string>): boolean {
+  return previous !== undefined && starts.filter((start) => !underWay.has(start)).length >= CRASH_LOOP;
 }
 
 /** Back to the version before; the failed one is not taken again. `undefined` where there is none. */
 export async function rollBack(record: ModelRecord): Promise<ModelRecord | undefined> {
   const { previous, ...rest } = record;
   if (previous === undefined) return undefined;
-  return { ...(await reject(rest, record.current)), current: previous, starts: 0 };
+  return { ...(await reject(rest, record.current)), current: previous, starts: [] };
 }
 
 /** A version passed its self-test and waits. */
@@ -84,9 +102,22 @@ export async function readRecord(store: Store, url: string): Promise<ModelRecord
   return bytes && parseRecord(bytes);
 }
 
-/** Writes a record, whole or not at all. */
-export async function writeRecord(store: Store, record: ModelRecord): Promise<void> {
-  await store.write(keyOf.record(await textHash(record.url)), new TextEncoder().encode(JSON.stringify(record)));
+/**
+ * Changes a record: read, changed and written while no other tab does the same. `change` gets `undefined` where there is no
+ * record, and returns its argument where there is nothing to do. Rejects when the store does not take it.
+ */
+export async function changeRecord(
+  store: Store,
+  url: string,
+  change: (record: ModelRecord | undefined) => ModelRecord | undefined | Promise<ModelRecord | undefined>,
+): Promise<ModelRecord | undefined> {
+  const key = keyOf.record(await textHash(url));
+  return withLock(key, async () => {
+    const before = await readRecord(store, url);
+    const after = await change(before);
+    if (after && after !== before) await store.write(key, new TextEncoder().encode(JSON.stringify(after)));
+    return after;
+  });
 }
 
 /** A record from its bytes. */
@@ -97,10 +128,11 @@ export function parseRecord(bytes: Uint8Array): ModelRecord | undefined {
     const sound =
       typeof url === "string" &&
       typeof current === "string" &&
-      typeof starts === "number" &&
+      Array.isArray(starts) &&
       typeof bucket === "number" &&
       Array.isArray(rejected) &&
-      typeof choices === "object";
+      typeof choices === "object" &&
+      choices !== null;
     return sound ? (record as ModelRecord) : undefined;
   } catch {
     return undefined;

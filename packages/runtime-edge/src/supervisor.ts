@@ -5,6 +5,8 @@
 import { DistillateError, isDistillateError } from "@distillate/bundle";
 import type { Engine, EngineInput, EngineOutput } from "./engine/engine.ts";
 import type { OnEvent, RestartReason } from "./events.ts";
+import { orAborted } from "./or-aborted.ts";
+import { after } from "./timer.ts";
 
 /** When a healthy engine is replaced between two calls: memory of WebAssembly grows and never shrinks. */
 export interface RecyclePolicy {
@@ -41,6 +43,8 @@ export function supervise(first: Engine, { start, onEvent, watchdog, recycle }: 
   let restarts = 0;
   let heapBytes: number | undefined;
   let settling: Promise<void> | undefined;
+  /** Rejects the call under way. One slot, not a listener a call: `lost` lives as long as its engine and would keep them all. */
+  let fail: ((engine: Engine, error: Error) => void) | undefined;
 
   const adopt = (started: Promise<Engine>): void => {
     engine = started;
@@ -49,13 +53,8 @@ export function supervise(first: Engine, { start, onEvent, watchdog, recycle }: 
     started.then(
       (running) =>
         void running.lost.then((error) => {
-          if (engine === started)
-            replace(
-              error.name === "DistillateError" && isDistillateError(error) && error.code === "device-lost"
-                ? "lost"
-                : "failed",
-              error.message,
-            );
+          if (engine === started) replace(reasonOf(error), error.message);
+          fail?.(running, error);
         }),
       () => {
         // The next call tries again; nothing of the failure is kept.
@@ -77,6 +76,22 @@ export function supervise(first: Engine, { start, onEvent, watchdog, recycle }: 
     onEvent({ kind: "engine-restarted", reason, message });
     void ensure().catch(() => {});
   };
+  /** One call on one engine: its result, or what came first of an abort, the watchdog and the engine's death. */
+  const attemptOn = (running: Engine, work: Promise<EngineOutput>, signal: AbortSignal): Promise<EngineOutput> =>
+    new Promise<EngineOutput>((resolve, reject) => {
+      const cancel = after(watchdog, () => reject(hung(watchdog)));
+      const onAbort = (): void => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      fail = (dead, error) => {
+        if (dead === running) reject(error);
+      };
+      work.then(resolve, reject).finally(() => {
+        cancel();
+        signal.removeEventListener("abort", onAbort);
+      });
+    }).finally(() => {
+      fail = undefined;
+    });
 
   adopt(Promise.resolve(first));
 
@@ -88,25 +103,28 @@ export function supervise(first: Engine, { start, onEvent, watchdog, recycle }: 
       return heapBytes;
     },
     async run(input, signal) {
-      await settling;
+      if (settling) await orAborted(settling, signal);
       for (let attempt = 1; ; attempt++) {
         const running = await orAborted(ensure(), signal);
+        // An engine that was given up while this call waited for it is not the one to call.
+        signal.throwIfAborted();
         const work = running.run(input);
         try {
-          const output = await orAborted(withWatchdog(Promise.race([work, rejection(running.lost)]), watchdog), signal);
+          const output = await attemptOn(running, work, signal);
           runs++;
           heapBytes = output.heapBytes;
           if (runs >= recycle.runs || (heapBytes ?? 0) >= recycle.heapBytes) replace("recycled", `after ${runs} runs`);
           return output;
         } catch (error) {
-          work.catch(() => {});
           if (signal.aborted) {
-            settling = settle(
-              running,
-              work,
-              (signal.reason as { code?: string })?.code === "timeout" ? "timeout" : "aborted",
-              replace,
-            );
+            const why = (signal.reason as { code?: string } | undefined)?.code === "timeout" ? "timeout" : "aborted";
+            const ours = engine;
+            const settled = settle(running, work, () => {
+              if (engine === ours) replace(why, "the call under way was stopped");
+            }).then(() => {
+              if (settling === settled) settling = undefined;
+            });
+            settling = settled;
             throw error;
           }
           if (!isFatal(error)) throw error;
@@ -122,26 +140,22 @@ export function supervise(first: Engine, { start, onEvent, watchdog, recycle }: 
       const last = engine;
       engine = undefined;
       life.abort(new DOMException("the model was disposed", "AbortError"));
+      const ended = last?.then((running) => running.dispose()).catch(() => {});
       await settling;
-      await last?.then((running) => running.dispose()).catch(() => {});
+      await ended;
     },
   };
 }
 
 /** After an abort: a short call may end by itself, a long one ends with its worker, one that cannot be ended is awaited. */
-async function settle(
-  running: Engine,
-  work: Promise<unknown>,
-  reason: RestartReason,
-  replace: (reason: RestartReason, message: string) => void,
-): Promise<void> {
+async function settle(running: Engine, work: Promise<unknown>, end: () => void): Promise<void> {
   const ended = work.then(
     () => true,
     () => true,
   );
   if (!running.interruptible) return void (await ended);
   const inTime = await Promise.race([ended, new Promise<false>((resolve) => setTimeout(resolve, GRACE, false))]);
-  if (!inTime) replace(reason, "the call under way was stopped");
+  if (!inTime) end();
 }
 
 /** Codes after which an engine is not to be trusted with another call. */
@@ -156,33 +170,10 @@ function reasonOf(error: unknown): RestartReason {
   return code === "engine-hung" ? "hung" : code === "device-lost" ? "lost" : "failed";
 }
 
-async function rejection(lost: Promise<Error>): Promise<never> {
-  throw await lost;
-}
-
-function withWatchdog<Value>(work: Promise<Value>, milliseconds: number): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () =>
-        reject(
-          new DistillateError({
-            code: "engine-hung",
-            message: `a call did not return within ${milliseconds} ms`,
-            hint: "Raise `watchdog` if this model truly takes so long on this device.",
-          }),
-        ),
-      milliseconds,
-    );
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-/** The value, or the signal's reason as soon as it is aborted. */
-export function orAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+function hung(milliseconds: number): DistillateError {
+  return new DistillateError({
+    code: "engine-hung",
+    message: `a call did not return within ${milliseconds} ms`,
+    hint: "Raise `watchdog` if this model truly takes so long on this device.",
   });
 }

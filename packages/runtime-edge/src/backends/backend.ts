@@ -1,6 +1,9 @@
 /** Where a model can run. A backend is a record: which onnxruntime, which execution provider, which wasm file, which worker. */
 import type { FileRef } from "@distillate/bundle";
 
+/** The onnxruntime-web whose `.wasm` files the backends name; a test compares with the installed package. */
+export const ONNXRUNTIME_VERSION = "1.30.0";
+
 /** Names of the backends. */
 export type BackendName = "wasm" | "webgpu" | "node";
 
@@ -13,6 +16,7 @@ export interface Onnxruntime {
   readonly env: {
     readonly wasm: { numThreads?: number; wasmBinary?: Uint8Array | ArrayBuffer };
     readonly webgpu?: { readonly device?: Promise<{ readonly lost?: Promise<{ readonly message: string }> }> };
+    readonly versions?: { readonly web?: string };
     logLevel?: string;
   };
 }

@@ -4,7 +4,7 @@ import type { Backend, Onnxruntime } from "./backend.ts";
 export const wasm: Backend = {
   name: "wasm",
   provider: "wasm",
-  // Of onnxruntime-web 1.30.0; a test compares with the installed package.
+  // A test compares with the installed package.
   runtime: {
     path: "ort-wasm-simd-threaded.wasm",
     bytes: 14_239_897,

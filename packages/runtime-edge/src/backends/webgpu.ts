@@ -4,7 +4,7 @@ import type { Backend, Onnxruntime } from "./backend.ts";
 export const webgpu: Backend = {
   name: "webgpu",
   provider: "webgpu",
-  // Of onnxruntime-web 1.30.0; a test compares with the installed package.
+  // A test compares with the installed package.
   runtime: {
     path: "ort-wasm-simd-threaded.asyncify.wasm",
     bytes: 26_781_914,

@@ -44,6 +44,15 @@ function readPixels(bitmap: ImageBitmap): Pixels {
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
-  context.drawImage(bitmap, 0, 0);
+  try {
+    context.drawImage(bitmap, 0, 0);
+  } catch (cause) {
+    throw new DistillateError({
+      code: "input-unsupported",
+      message: `the ImageBitmap cannot be drawn: ${(cause as Error).message}`,
+      hint: "Close it only when its result is there.",
+      cause,
+    });
+  }
   return { width, height, channels: 4, data: context.getImageData(0, 0, width, height).data };
 }

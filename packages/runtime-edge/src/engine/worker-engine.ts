@@ -9,7 +9,8 @@ interface Waiting {
 }
 
 /**
- * Starts a worker and opens an engine in it; the model's bytes go over without a copy.
+ * Starts a worker and opens an engine in it. Nothing is transferred: an engine that is replaced needs the model again, and a call
+ * that is made again its input.
  *
  * @throws DistillateError `worker-failed`, or what opening throws. An aborted signal ends the worker and throws its reason.
  */
@@ -50,24 +51,27 @@ export async function openInWorker(
   };
   const ask = <Value extends EngineOpened | EngineOutput>(
     request: Request extends infer Each ? (Each extends Request ? Omit<Each, "id"> : never) : never,
-    transfer: Transferable[] = [],
   ): Promise<Value> =>
     new Promise<EngineOpened | EngineOutput>((resolve, reject) => {
       if (dead) return reject(dead);
       const id = next++;
       waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...request }, transfer);
+      try {
+        worker.postMessage({ id, ...request });
+      } catch (cause) {
+        waiting.delete(id);
+        reject(notCloneable(cause));
+      }
     }) as Promise<Value>;
 
   const onAbort = (): void => end(signal.reason as Error);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    const opened = await ask<EngineOpened>({ kind: "open", setup }, [setup.model.buffer as ArrayBuffer]);
+    const opened = await ask<EngineOpened>({ kind: "open", setup });
     return {
       opened,
       interruptible: true,
       lost,
-      // Not transferred: a call that is made again needs its input again.
       run: (input) => ask<EngineOutput>({ kind: "run", input }),
       dispose: async () => end(disposed()),
     };
@@ -92,5 +96,14 @@ function disposed(): DistillateError {
     code: "engine-ended",
     message: "the engine was ended while it worked",
     hint: "Call again; a fresh engine is started.",
+  });
+}
+
+function notCloneable(cause: unknown): DistillateError {
+  return new DistillateError({
+    code: "input-unsupported",
+    message: `the input cannot be handed to the worker: ${(cause as Error).message}`,
+    hint: "Pictures of another origin need `crossorigin` and CORS headers; a closed ImageBitmap cannot be read any more.",
+    cause,
   });
 }

@@ -1,5 +1,5 @@
 /** Pictures, in every form a page has them. */
-import type { Pixels } from "@distillate/bundle";
+import { DistillateError, type Pixels } from "@distillate/bundle";
 import type { EngineImage } from "../engine/engine.ts";
 
 /** Decoded pixels as a caller may hold them; 1, 3 or 4 values a pixel. */
@@ -45,7 +45,16 @@ export async function takeImage(input: unknown): Promise<TakenImage | undefined>
   const kept = (image: EngineImage): TakenImage => ({ image, release: () => {} });
   if (isA("ImageBitmap", input)) return kept({ kind: "bitmap", bitmap: input as ImageBitmap });
   if (DRAWABLE.some((name) => isA(name, input))) {
-    const bitmap = await createImageBitmap(input as ImageBitmapSource, { premultiplyAlpha: "none" });
+    const bitmap = await createImageBitmap(input as ImageBitmapSource, { premultiplyAlpha: "none" }).catch(
+      (cause: unknown) => {
+        throw new DistillateError({
+          code: "input-unsupported",
+          message: `the ${(input as object).constructor.name} shows no picture yet: ${(cause as Error).message}`,
+          hint: "Wait until it has loaded: `await image.decode()`, or the video's event `loadeddata`.",
+          cause,
+        });
+      },
+    );
     return { image: { kind: "bitmap", bitmap }, release: () => bitmap.close() };
   }
   if (isA("Blob", input)) return kept({ kind: "encoded", bytes: input as Blob });

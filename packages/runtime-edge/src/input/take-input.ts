@@ -1,13 +1,21 @@
 /** From what a caller passes to what an engine takes. */
-import { DistillateError } from "@distillate/bundle";
+import { DistillateError, type Manifest } from "@distillate/bundle";
 import type { EngineContract, EngineInput, TensorValues } from "../engine/engine.ts";
 import { type ImageInput, takeImage } from "./image.ts";
 
 /** Values that are already what the model's input wants: a row of one sample, or with its dimensions. */
 export type TensorInput = Float32Array | TensorValues;
 
+/** What a model is for. */
+export type Task = Manifest["task"];
+
+/** One sample, by task. Tasks join as their bundles do; until then {@link takeInput} refuses their input by name. */
+export interface InputByTask {
+  readonly "image-classification": ImageInput | TensorInput;
+}
+
 /** One sample. */
-export type ModelInput = ImageInput | TensorInput;
+export type ModelInput = InputByTask[keyof InputByTask];
 
 /** Samples for one call, and what to let go of afterwards. */
 export interface TakenInput {
@@ -20,28 +28,53 @@ export interface TakenInput {
  *
  * @throws DistillateError `input-unsupported` or `shape-mismatch`, with what was found and what the model takes.
  */
-export async function takeInput(samples: readonly unknown[], contract: EngineContract): Promise<TakenInput> {
+export async function takeInput(
+  samples: readonly unknown[],
+  contract: EngineContract & { readonly task: Task },
+): Promise<TakenInput> {
   if (samples.length > 0 && samples.every(isTensor)) {
     return { input: stackTensors(samples as readonly TensorInput[], contract), release: () => {} };
   }
-  const taken = await Promise.all(samples.map(takeImage));
+  const settled = await Promise.allSettled(samples.map(takeImage));
+  const taken = settled.map((each) => (each.status === "fulfilled" ? each.value : undefined));
+  const release = (): void => {
+    for (const each of taken) each?.release();
+  };
   const missing = taken.indexOf(undefined);
   if (missing >= 0 || samples.length === 0) {
-    for (const each of taken) each?.release();
-    throw new DistillateError({
-      code: "input-unsupported",
-      message: `the input is ${samples.length === 0 ? "an empty list" : describe(samples[missing])}, expected a picture`,
-      hint: "Pass an ImageBitmap, ImageData, <img>, <canvas>, <video>, VideoFrame, Blob, encoded bytes, { data, width, height } or a tensor.",
-    });
+    release();
+    const failure = settled.find((each) => each.status === "rejected");
+    throw failure ? failure.reason : unsupported(samples, samples[missing], contract.task);
   }
-  const images = taken.map((each) => each!.image);
-  return {
-    input: { kind: "images", images },
-    release: () => {
-      for (const each of taken) each!.release();
-    },
-  };
+  return { input: { kind: "images", images: taken.map((each) => each!.image) }, release };
 }
+
+function unsupported(samples: readonly unknown[], odd: unknown, task: Task): DistillateError {
+  const found = samples.length === 0 ? "an empty list" : describe(odd);
+  const other = TASK_OF_INPUT.find(({ is }) => is(odd));
+  return new DistillateError({
+    code: "input-unsupported",
+    message: `the input is ${found}; this bundle's task is ${task}, which takes pictures`,
+    hint:
+      other && other.task !== task
+        ? `${other.what} is for a bundle of the task ${other.task}; load such a one, or pass this one a picture.`
+        : "Pass an ImageBitmap, ImageData, <img>, <canvas>, <video>, VideoFrame, Blob, encoded bytes, { data, width, height } or a tensor; all samples of a list alike.",
+  });
+}
+
+/** What belongs to another task is recognised, so that the error can say where it belongs. */
+const TASK_OF_INPUT: readonly {
+  readonly task: Task;
+  readonly what: string;
+  readonly is: (input: unknown) => boolean;
+}[] = [
+  { task: "text-classification", what: "Text", is: (input) => typeof input === "string" },
+  {
+    task: "audio-classification",
+    what: "Sound",
+    is: (input) => typeof input === "object" && input !== null && ("sampleRate" in input || "getChannelData" in input),
+  },
+];
 
 function isTensor(sample: unknown): boolean {
   return sample instanceof Float32Array || (typeof sample === "object" && sample !== null && "dims" in sample);
