@@ -71,4 +71,5 @@ export {
   type TermOf,
 } from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
+export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
 export { nextUnit, randomFor } from "./random.ts";

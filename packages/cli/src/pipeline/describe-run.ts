@@ -1,7 +1,7 @@
 /** The stage evaluate: every network measured on the test part, put together as the report. */
 import { join } from "node:path";
 import type { Decision, ExportReport } from "@distillate/export";
-import { compareToTeacher, type Logits, measure, readCheckpoint } from "@distillate/train";
+import { compareToTeacher, type Logits, measure, pairedDifference, readCheckpoint } from "@distillate/train";
 import { type ModelRow, meanAndDeviation, type RunReport } from "../report/run-report.ts";
 import { TOOL_VERSION } from "../version.ts";
 import type { PipelineContext } from "./context.ts";
@@ -53,6 +53,8 @@ export async function describeRun(
       ...meanAndDeviation(accuracies),
     });
   };
+  const logitsOf = (role: Trained["role"]): readonly Logits[] =>
+    trained.filter((network) => network.role === role).map((network) => tests.get(network)!);
   const models = [
     group("teacher"),
     group("baseline"),
@@ -84,6 +86,7 @@ export async function describeRun(
     config,
     shippedSeed: student.seed,
     models,
+    gain: pairedDifference(logitsOf("student"), logitsOf("baseline"), labels, config.seeds[0]!),
     curves: await Promise.all(
       trained
         .filter(({ record }) => record.result.epoch > 0)

@@ -1,5 +1,14 @@
 import type { Decision, ExportReport } from "@distillate/export";
-import type { DataNote, Engine, EpochRecord, Fidelity, Metrics, Role, RunConfig } from "@distillate/train";
+import type {
+  DataNote,
+  Engine,
+  EpochRecord,
+  Fidelity,
+  Metrics,
+  PairedDifference,
+  Role,
+  RunConfig,
+} from "@distillate/train";
 
 /** One model of the table, measured on the test part. */
 export interface ModelRow extends Metrics, Fidelity {
@@ -45,6 +54,8 @@ export interface RunReport {
   /** The seed of the exported student: the best on the validation part. */
   readonly shippedSeed: number;
   readonly models: readonly ModelRow[];
+  /** Accuracy of the distilled students less that of the baselines, on the same test images. */
+  readonly gain: PairedDifference;
   readonly curves: readonly {
     readonly role: Role;
     readonly seed: number;
@@ -86,7 +97,8 @@ export function meanAndDeviation(values: readonly number[]): { readonly mean: nu
 export function finding(report: RunReport): string {
   const by = (id: ModelRow["id"]): ModelRow => report.models.find((model) => model.id === id)!;
   const [teacher, baseline, student] = [by("teacher"), by("baseline"), by("student")];
-  const points = 100 * (student.mean! - baseline.mean!);
+  const points = (share: number): string => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(2)}`;
+  const { mean, low, high } = report.gain;
   const wins = student.seeds!.filter(({ accuracy }, i) => accuracy > baseline.seeds![i]!.accuracy).length;
   const gap = teacher.accuracy - baseline.mean!;
   const closed =
@@ -97,7 +109,7 @@ export function finding(report: RunReport): string {
       : ` It has ${(teacher.parameters / student.parameters!).toFixed(0)} times fewer parameters than the teacher.`;
   return (
     `With its teacher the student of ${student.parameters!.toLocaleString("en")} parameters gets ${(100 * student.mean!).toFixed(2)} %, ` +
-    `without it ${(100 * baseline.mean!).toFixed(2)} %: ${points >= 0 ? "+" : ""}${points.toFixed(2)} points${closed}, ` +
+    `without it ${(100 * baseline.mean!).toFixed(2)} %: ${points(mean)} points (${points(low)} to ${points(high)} by the choice of test images, 95 %)${closed}, ` +
     `better in ${wins} of ${student.seeds!.length} seeds.${size}`
   );
 }
