@@ -118,6 +118,16 @@ describe("download", () => {
     }
   });
 
+  test("what the caller's own function throws is the caller's, not the network's", async () => {
+    const asked: string[] = [];
+    serve(new Uint8Array(100), [], asked);
+    const onBytes = (): void => {
+      throw new RangeError("mine");
+    };
+    await expect(get(new Uint8Array(100), { onBytes })).rejects.toThrow(RangeError);
+    expect(asked).toEqual(["whole"]);
+  });
+
   test("a file of another length is named without being read", async () => {
     serve(new Uint8Array(100), []);
     const expected = { path: "model.onnx", bytes: 5000, sha256: "0".repeat(64) };

@@ -120,16 +120,16 @@ async function receive(
   const reader = response.body!.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new Interrupted(`the connection broke off after ${buffer.length} bytes`, { cause });
+      });
       if (done) break;
       if (!buffer.push(value)) throw failed(url, `more than the expected ${buffer.limit} bytes arrive`);
       onBytes(buffer.length, total);
       await breathe();
     }
-  } catch (error) {
+  } finally {
     void reader.cancel().catch(() => {});
-    if ((error as { code?: unknown }).code === "download-failed") throw error;
-    throw new Interrupted(`the connection broke off after ${buffer.length} bytes`, { cause: error });
   }
   if (total !== undefined && buffer.length < total) {
     throw new Interrupted(`the connection ended after ${buffer.length} of ${total} bytes`);

@@ -1,5 +1,6 @@
 /** Files by their hash: from the store when they are there and whole, otherwise from where they come from, and then kept. */
 import { type DistillateError, type FileRef, isDistillateError, sha256Hex, verifyFile } from "@distillate/bundle";
+import { nextTask } from "./breathe.ts";
 import { download } from "./download.ts";
 import type { LoadProgress, OnEvent } from "./events.ts";
 import { orAborted } from "./or-aborted.ts";
@@ -102,6 +103,8 @@ export function createFiles({ store, onEvent, onProgress, init }: FilesOptions):
 }
 
 async function isWhole(bytes: Uint8Array, ref: FileRef): Promise<boolean> {
+  // Taking 14 MB out of the store and hashing them are each a task of their own, or the page waits for both.
+  await nextTask();
   return bytes.byteLength === ref.bytes && (await sha256Hex(bytes)) === ref.sha256;
 }
 
