@@ -1,0 +1,16 @@
+export { type Block, type BlockContext, runBlock } from "./block.ts";
+export { type Blocks, type BootstrapOptions, bootstrapRatio, type Interval } from "./bootstrap.ts";
+export { CALIBRATION_TOLERANCE, type Calibrate, createCalibration, steadyBlocks } from "./calibration.ts";
+export { type Clock, callsPerSample, measureResolution, systemClock } from "./clock.ts";
+export { compareLatency, type Side } from "./compare.ts";
+export {
+  countedBlocks,
+  type Measurable,
+  type MeasuredBlock,
+  type Measurement,
+  type MeasureOptions,
+  measureInterleaved,
+} from "./measure.ts";
+export { type Paced, runPaced } from "./paced.ts";
+export { driftOf, PERCENTILES, type PercentileName, type Summary, summarize } from "./statistics.ts";
+export { lacking, STOP_RULES, type StopRule, type StopRuleName } from "./stop-rule.ts";
