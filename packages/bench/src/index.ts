@@ -14,3 +14,13 @@ export {
 export { type Paced, runPaced } from "./paced.ts";
 export { driftOf, PERCENTILES, type PercentileName, type Summary, summarize } from "./statistics.ts";
 export { lacking, STOP_RULES, type StopRule, type StopRuleName } from "./stop-rule.ts";
+export {
+  INPUT_ARRAYS,
+  type InputSet,
+  type InputTensor,
+  type InputType,
+  type Opener,
+  type OpenTarget,
+  type Phases,
+  type TargetSpec,
+} from "./target.ts";

@@ -1,0 +1,64 @@
+/**
+ * Which file to ship where, and why. Per runtime, among the files that lose no more than half a point of accuracy: the faster one
+ * when the whole 95 % interval of the ratio of medians says so by more than 5 %, else the smaller one.
+ */
+import { compareLatency } from "../compare.ts";
+import { countedBlocks } from "../measure.ts";
+import { bytes, milliseconds, placeOf } from "./rows.ts";
+import type { BenchReport, TargetReport } from "./schema.ts";
+
+const ACCURACY_ALLOWANCE = 0.005;
+const WORTH_IT = 0.05;
+
+/** One sentence for each runtime in which files were measured. */
+export function adviceOf({ targets, settings }: BenchReport): readonly string[] {
+  const measured = targets.filter(
+    ({ problem, latency, size }) => !problem && latency?.summary !== undefined && size !== undefined,
+  );
+  const places = new Map<string, TargetReport[]>();
+  for (const target of measured) {
+    const place = placeOf(target);
+    places.set(place, [...(places.get(place) ?? []), target]);
+  }
+  return [...places].map(([place, candidates]) => sentence(place, candidates, settings.seed));
+}
+
+function sentence(place: string, candidates: readonly TargetReport[], seed: number): string {
+  const qualities = candidates.map(({ quality }) => quality?.accuracy ?? quality?.agreement ?? 0);
+  const best = Math.max(...qualities);
+  const good = candidates.filter((_, i) => best - qualities[i]! <= ACCURACY_ALLOWANCE);
+  const left = candidates.filter((target) => !good.includes(target));
+  const dropped = left.map(({ model }, i) => {
+    const lost = 100 * (best - qualities[candidates.indexOf(left[i]!)]!);
+    return `; ${model} is left out, it loses ${lost.toFixed(1)} points of ${candidates[0]!.quality?.accuracy === undefined ? "agreement" : "accuracy"}`;
+  });
+  const unsure = candidates.some(({ latency }) => latency?.invalid !== undefined)
+    ? " (INVALID measurements: take it as a hint)"
+    : "";
+  const [first, ...rest] = [...good].sort((a, b) => a.latency!.summary!.p50 - b.latency!.summary!.p50);
+  const facts = ({ latency, size }: TargetReport): string =>
+    `${milliseconds(latency!.summary!.p50)} ms at the median, ${bytes(size!.brotliBytes)} to download`;
+  const begin = `On ${place}`;
+  if (rest.length === 0) return `${begin} ship ${first!.model}: ${facts(first!)}${dropped.join("")}${unsure}.`;
+
+  const smallest = [...good].sort((a, b) => a.size!.brotliBytes - b.size!.brotliBytes)[0]!;
+  const against = first === smallest ? rest[0]! : smallest;
+  const { low, high, estimate } = compareLatency(sideOf(first!), sideOf(against), "p50", { seed, paired: true });
+  const interval = `${low.toFixed(2)} to ${high.toFixed(2)}`;
+  if (first === smallest) {
+    const speed =
+      low > 1 + WORTH_IT
+        ? `${estimate.toFixed(1)} times as fast as ${against.model} (${interval})`
+        : `no slower than ${against.model}`;
+    return `${begin} ship ${first.model}: ${speed} and the smallest, ${facts(first)}${dropped.join("")}${unsure}.`;
+  }
+  if (low > 1 + WORTH_IT) {
+    const larger = first!.size!.brotliBytes - smallest.size!.brotliBytes;
+    return `${begin} ship ${first!.model}: ${estimate.toFixed(1)} times as fast as ${against.model} (95 % interval ${interval}), ${facts(first!)}, which is ${bytes(larger)} more${dropped.join("")}${unsure}.`;
+  }
+  return `${begin} ship ${smallest.model}: as fast as ${first!.model} within the noise (ratio ${estimate.toFixed(2)}, 95 % interval ${interval}) and smaller, ${facts(smallest)}${dropped.join("")}${unsure}.`;
+}
+
+function sideOf({ latency }: TargetReport): Parameters<typeof compareLatency>[0] {
+  return { blocks: countedBlocks(latency!.blocks) };
+}

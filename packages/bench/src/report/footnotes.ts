@@ -1,0 +1,26 @@
+/** What a reader must know beside the table. */
+import type { BenchReport } from "./schema.ts";
+
+/** Lines: references, what is invalid or failed and why, notes. */
+export function footnotes({ targets, inputs, settings, notes }: BenchReport): readonly string[] {
+  const reference = targets.find(({ quality }) => quality?.reference !== undefined)?.quality?.reference;
+  const energies = new Set(targets.flatMap(({ latency }) => latency?.energy?.assumption ?? []));
+  const batched = targets.filter(({ latency }) => latency?.blocks.some(({ batch }) => batch > 1));
+  return [
+    `Inputs: ${inputs.source}. Stop rule ${settings.rule}: at least ${settings.runs} runs and ${settings.milliseconds / 1000} s each, in turns by seed ${settings.seed}.`,
+    ...(reference === undefined ? [] : [`"agrees" is with ${reference}.`]),
+    ...[...energies].map((assumption) => `mJ: ${assumption}.`),
+    ...(batched.length === 0
+      ? []
+      : [
+          `Where the clock is too coarse for one call, a sample is the mean of several: ${batched.map(({ id }) => id).join("; ")}.`,
+        ]),
+    ...targets.flatMap(({ id, latency }) =>
+      latency?.invalid === undefined ? [] : [`INVALID ${id}: ${latency.invalid}.`],
+    ),
+    ...targets.flatMap(({ id, problem }) =>
+      problem === undefined ? [] : [`FAILED ${id}: ${problem.message}. ${problem.hint}`],
+    ),
+    ...notes.map(({ message }) => `Note: ${message}.`),
+  ];
+}
