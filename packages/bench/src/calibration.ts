@@ -8,7 +8,7 @@ import type { Clock } from "./clock.ts";
 /** Share by which the kernel's time may differ from its median. */
 export const CALIBRATION_TOLERANCE = 0.05;
 
-const LEAST_MILLISECONDS = 2;
+const LEAST_MILLISECONDS = 1;
 /** Steps of the clock that a kernel's time must have, so that rounding alone moves it by no more than a percent. */
 const LEAST_STEPS = 100;
 const TRIES = 3;

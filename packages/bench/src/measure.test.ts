@@ -57,7 +57,7 @@ test("a block runs for its time, and each sample is the mean of its batch", asyn
 test("calibration becomes as long as the clock's steps demand, and ends on a clock that stands still", () => {
   const clock = fakeClock();
   const work = (units: number): number => clock.advance(units);
-  expect(createCalibration(clock, 0, work)()).toBe(2);
+  expect(createCalibration(clock, 0, work)()).toBe(1);
   expect(createCalibration(clock, 0.1, work)()).toBe(16);
   expect(createCalibration(fakeClock(), 0.1, () => {})()).toBe(0);
 });

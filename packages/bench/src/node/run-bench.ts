@@ -66,10 +66,14 @@ const BLOCK_MILLISECONDS = 100;
 const PATIENCE: { readonly [Name in StopRuleName]: number } = { rapid: 1.3, quick: 1.5, normal: 2 };
 const OFFLINE_MILLISECONDS = 500;
 const PACED_SECONDS = 3;
+/** No more than so much is lost when the benchmark itself dies. */
+const SAVE_MILLISECONDS = 10_000;
 
 /** Everything about one target while it is measured. */
 interface Entry {
   readonly spec: TargetSpec;
+  /** Samples a call may take; known once it is open. */
+  rowsPerCall: number;
   report: TargetReport;
 }
 
@@ -77,7 +81,11 @@ interface Entry {
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
   const { rule: name, seed, signal, onEvent, scenarios } = options;
   const rule = STOP_RULES[name];
-  let entries: readonly Entry[] = options.targets.map((spec) => ({ spec, report: emptyReport(spec) }));
+  let entries: readonly Entry[] = options.targets.map((spec) => ({
+    spec,
+    rowsPerCall: 1,
+    report: emptyReport(spec),
+  }));
   const notes = [...(options.notes ?? [])];
   const [environment, commit] = await Promise.all([describeEnvironment(), currentCommit()]);
   const reportNow = (): BenchReport => ({
@@ -138,7 +146,8 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     const outputs = new Map<string, Outputs>();
     await phase("opening", async (entry) => {
       const { spec } = entry;
-      const { resolution, details } = await hostOf(entry).open(places.located(spec));
+      const { resolution, details, rowsPerCall } = await hostOf(entry).open(places.located(spec));
+      entry.rowsPerCall = rowsPerCall;
       const size = spec.source.endsWith(".onnx") ? { size: await sizeOf(spec.source) } : {};
       const values = await hostOf(entry).outputs(spec.id, options.inputs.samples);
       outputs.set(spec.id, { id: spec.id, values });
@@ -317,7 +326,16 @@ async function measureLatency(
       },
     };
   });
-  let blocks = 0;
+  const sofar = new Map<string, Measurement>();
+  // Summaries of many thousand samples take their time: they are made when they are written.
+  const settle = async (): Promise<void> => {
+    for (const [id, measurement] of sofar) {
+      const entry = byId.get(id)!;
+      entry.report = { ...entry.report, latency: latencyOf(measurement, joules.get(id)) };
+    }
+    await save();
+  };
+  let [blocks, saved] = [0, performance.now()];
   const expected = (entries.length * rule.milliseconds) / BLOCK_MILLISECONDS;
   await measureInterleaved(targets, {
     rule,
@@ -325,15 +343,16 @@ async function measureLatency(
     signal,
     blockMilliseconds: BLOCK_MILLISECONDS,
     patience: PATIENCE[name],
-    async onBlock({ id }, sofar) {
-      const entry = byId.get(id)!;
-      entry.report = { ...entry.report, latency: latencyOf(sofar, joules.get(id)) };
-      if (sofar.error !== undefined) fail(entry, sofar.error);
+    async onBlock({ id }, measurement) {
+      sofar.set(id, measurement);
+      if (measurement.error !== undefined) fail(byId.get(id)!, measurement.error);
       onEvent({ kind: "progress", what: "latency", done: Math.min(++blocks, expected), total: expected });
-      if (blocks % 50 === 0) await save();
+      if (performance.now() - saved < SAVE_MILLISECONDS) return;
+      await settle();
+      saved = performance.now();
     },
   });
-  await save();
+  await settle();
 }
 
 function latencyOf({ blocks, invalid }: Measurement, joules: number | undefined): NonNullable<TargetReport["latency"]> {
@@ -354,8 +373,7 @@ function latencyOf({ blocks, invalid }: Measurement, joules: number | undefined)
   };
 }
 
-async function offline({ spec }: Entry, host: Host): Promise<NonNullable<TargetReport["offline"]>> {
-  const { rowsPerCall } = await host.open(spec);
+async function offline({ spec, rowsPerCall }: Entry, host: Host): Promise<NonNullable<TargetReport["offline"]>> {
   const { samples } = await host.block(spec.id, OFFLINE_MILLISECONDS, rowsPerCall);
   return { rowsPerCall, samples, samplesPerSecond: (1000 * rowsPerCall) / summarize(samples).p50 };
 }

@@ -19,7 +19,7 @@ export function footnotes({ targets, inputs, settings, notes }: BenchReport): re
       latency?.invalid === undefined ? [] : [`INVALID ${id}: ${latency.invalid}.`],
     ),
     ...targets.flatMap(({ id, problem }) =>
-      problem === undefined ? [] : [`FAILED ${id}: ${problem.message}. ${problem.hint}`],
+      problem === undefined ? [] : [`FAILED ${id}: ${problem.message.replace(/\.$/, "")}. ${problem.hint}`],
     ),
     ...notes.map(({ message }) => `Note: ${message}.`),
   ];
