@@ -54,7 +54,7 @@ export interface HostParts {
 /** Samples that latency is measured on, in turn: enough that no runtime serves a remembered answer. */
 const ROTATION = 32;
 const WARM_CALLS = 3;
-const WARM_MILLISECONDS = 100;
+const WARM_MILLISECONDS = 300;
 /** More says nothing new, and a slow target shall not keep the others waiting. */
 const WARM_LIMIT = 2_000;
 

@@ -14,6 +14,8 @@ export interface Quality {
   readonly agreement?: number | undefined;
   readonly reference?: string | undefined;
   readonly largestDifference?: number | undefined;
+  /** The class it names, sample by sample. */
+  readonly answers: readonly number[];
 }
 
 /** Rows of a classifier's scores; only accuracy and agreement make sense for those, the difference for any outputs. */
@@ -33,6 +35,7 @@ export function qualityOf(
   const other = reference && reference.id !== id && reference.values.length === values.length ? reference : undefined;
   return {
     samples,
+    answers: Array.from({ length: samples }, (_, row) => answer(row, values)),
     ...(labels && { accuracy: share((row) => answer(row, values) === labels[row]) }),
     ...(other && {
       reference: other.id,

@@ -1,5 +1,8 @@
 export { adviceOf } from "../report/advice.ts";
+export { type Compared, comparePairs, compareReports } from "../report/compare-reports.ts";
+export { compareMarkdown, compareText } from "../report/compare-text.ts";
 export { footnotes } from "../report/footnotes.ts";
+export { DEFAULT_GATE, parseGate } from "../report/gate.ts";
 export { htmlReport } from "../report/html.ts";
 export { markdownReport } from "../report/markdown.ts";
 export { textTable } from "../report/rows.ts";

@@ -97,7 +97,11 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     ...(commit !== undefined && { commit }),
     settings: { rule: name, ...rule, seed, blockMilliseconds: BLOCK_MILLISECONDS },
     environment,
-    inputs: { source: options.inputSource, samples: options.inputs.samples, labelled: options.labels !== undefined },
+    inputs: {
+      source: options.inputSource,
+      samples: options.inputs.samples,
+      ...(options.labels && { labels: Array.from(options.labels) }),
+    },
     targets: entries.map(({ report }) => report),
     notes,
   });

@@ -1,6 +1,7 @@
 /**
  * Which file to ship where, and why. Per runtime, among the files that lose no more than half a point of accuracy: the faster one
- * when the whole 95 % interval of the ratio of medians says so by more than 5 %, else the smaller one.
+ * when the whole 95 % interval of the ratio of medians says so by more than 5 %, else the smaller one. Where both are done in
+ * less than a millisecond nobody notices which is faster, and the smaller one it is as well.
  */
 import { compareLatency } from "../compare.ts";
 import { countedBlocks } from "../measure.ts";
@@ -9,6 +10,7 @@ import type { BenchReport, TargetReport } from "./schema.ts";
 
 const ACCURACY_ALLOWANCE = 0.005;
 const WORTH_IT = 0.05;
+const NOTICEABLE_MILLISECONDS = 1;
 
 /** One sentence for each runtime in which files were measured. */
 export function adviceOf({ targets, settings }: BenchReport): readonly string[] {
@@ -52,7 +54,11 @@ function sentence(place: string, candidates: readonly TargetReport[], seed: numb
         : `no slower than ${against.model}`;
     return `${begin} ship ${first.model}: ${speed} and the smallest, ${facts(first)}${dropped.join("")}${unsure}.`;
   }
-  if (low > 1 + WORTH_IT) {
+  const faster = low > 1 + WORTH_IT;
+  if (faster && against.latency!.summary!.p50 < NOTICEABLE_MILLISECONDS) {
+    return `${begin} ship ${smallest.model}: ${first!.model} is ${estimate.toFixed(1)} times as fast (95 % interval ${interval}), but neither takes a millisecond, and this is the smaller one: ${facts(smallest)}${dropped.join("")}${unsure}.`;
+  }
+  if (faster) {
     const larger = first!.size!.brotliBytes - smallest.size!.brotliBytes;
     return `${begin} ship ${first!.model}: ${estimate.toFixed(1)} times as fast as ${against.model} (95 % interval ${interval}), ${facts(first!)}, which is ${bytes(larger)} more${dropped.join("")}${unsure}.`;
   }

@@ -16,6 +16,7 @@ export interface Figure {
 const WIDTH = 820;
 /** Okabe and Ito's colours, told apart by nearly everybody. */
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const HIGHEST_RATIO = 1.5;
 /** Points of one target's cloud: more can't be seen. */
 const MOST_POINTS = 400;
 
@@ -110,64 +111,67 @@ function distribution(shown: readonly Shown[], models: readonly string[]): Figur
 }
 
 function front(shown: readonly Shown[], models: readonly string[]): Figure | undefined {
-  const points = shown.flatMap(({ target, name, model, p50 }) => {
+  const points = shown.flatMap(({ target, model, p50 }) => {
     const quality = target.quality?.accuracy ?? target.quality?.agreement;
-    return quality === undefined ? [] : [{ name, model, p50, quality: 100 * quality }];
+    return quality === undefined ? [] : [{ place: placeOf(target), model, p50, quality: 100 * quality }];
   });
   if (points.length < 2) return undefined;
   const isAccuracy = shown.some(({ target }) => target.quality?.accuracy !== undefined);
-  // From the fastest on, whoever is better than all faster ones.
-  const best: typeof points = [];
-  for (const point of [...points].sort((a, b) => a.p50 - b.p50 || b.quality - a.quality)) {
-    if (best.every(({ quality }) => point.quality > quality)) best.push(point);
-  }
+  const places = [...new Set(points.map(({ place }) => place))];
+  const best = places.flatMap((place) => {
+    // From the fastest on, whoever is better than all faster ones.
+    const kept: typeof points = [];
+    for (const point of points.filter((each) => each.place === place).sort((a, b) => a.p50 - b.p50)) {
+      if (kept.every(({ quality }) => point.quality > quality)) kept.push(point);
+    }
+    return kept;
+  });
   return draw(
     isAccuracy ? "Accuracy against latency" : "Agreement against latency",
-    "Up and left is better. The line joins the front: those that no other beats in both.",
+    "Up and left is better. The line joins those that no other beats in both, in the same runtime.",
     legendOf(models),
     {
-      height: 340,
+      height: 320,
       marginLeft: 60,
-      marginRight: 170,
       grid: true,
-      x: { type: "log", label: "median, milliseconds →", tickFormat: "~g", nice: true },
-      y: { label: `↑ ${isAccuracy ? "accuracy" : "agreement"}, %`, nice: true },
+      fx: { domain: places, label: null },
+      x: { type: "log", label: "median, milliseconds →", tickFormat: "~g", ticks: 3, nice: true, inset: 12 },
+      y: { label: `↑ ${isAccuracy ? "accuracy" : "agreement"}, %`, inset: 12, nice: true },
       color: colours(models),
       marks: [
-        Plot.line(best, { x: "p50", y: "quality", curve: "step-after", stroke: "#8888" }),
-        Plot.dot(points, { x: "p50", y: "quality", fill: "model", r: 5 }),
-        ...labels(points),
+        Plot.frame({ stroke: "#8884" }),
+        Plot.line(best, { fx: "place", x: "p50", y: "quality", curve: "step-after", stroke: "#8888" }),
+        Plot.dot(points, { fx: "place", x: "p50", y: "quality", fill: "model", r: 5 }),
       ],
     },
   );
 }
 
-/** Names beside their points, moved apart where they would lie on each other. */
-function labels(
-  points: readonly { readonly name: string; readonly p50: number; readonly quality: number }[],
-): Plot.Markish[] {
-  return points.map((point, i) =>
-    Plot.text([point], { x: "p50", y: "quality", text: "name", textAnchor: "start", dx: 9, dy: i % 2 === 0 ? -7 : 7 }),
-  );
-}
-
 function timeline(shown: readonly Shown[], models: readonly string[]): Figure {
   const names = shown.map(({ name }) => name);
-  const medians = shown.flatMap(({ target, name, model }) =>
+  const medians = shown.flatMap(({ target, name, model, p50 }) =>
     target.latency!.blocks.map(({ round, samples, discarded }) => {
       const sorted = [...samples].sort((a, b) => a - b);
-      return { name, model, round, value: sorted[Math.floor((sorted.length - 1) / 2)]!, discarded };
+      const ratio = sorted[Math.floor((sorted.length - 1) / 2)]! / p50;
+      return { name, model, round, value: Math.min(HIGHEST_RATIO, ratio), discarded };
     }),
   );
   return draw(
-    "Over time: the median of each block, round after round",
-    "Level lines mean a steady machine. Crosses are blocks that were set aside because the machine's own pace had moved by more than 5 %.",
+    "Over time: the median of each block against that of all, round after round",
+    "Level lines mean a steady machine. Crosses are blocks that were set aside because the machine's own pace had moved by more than 5 %. What is half as slow again or more lies on the upper edge.",
     legendOf(models),
     {
       height: 60 + 70 * names.length,
       marginLeft: marginFor(names),
       x: { label: "round →", tickFormat: "d" },
-      y: { type: "log", label: "ms", ticks: 3, tickFormat: "~g", grid: true, axis: "right" },
+      y: {
+        label: null,
+        domain: [0.8, HIGHEST_RATIO],
+        ticks: [0.9, 1, 1.25],
+        tickFormat: ".2~f",
+        grid: true,
+        axis: "right",
+      },
       fy: { domain: names, label: null },
       marginRight: 50,
       color: colours(models),

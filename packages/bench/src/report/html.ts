@@ -6,16 +6,16 @@ import { columnsFor, milliseconds, placeOf } from "./rows.ts";
 import type { BenchReport, TargetReport } from "./schema.ts";
 
 const STYLE = `:root{color-scheme:light dark;--line:#8884;--soft:#8881;--bad:#c0392b}
-body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
 h1{margin-bottom:.2rem}h2{margin-top:2.4rem;font-size:1.15rem}.lead li{font-size:1.05rem;max-width:56rem;margin:.4rem 0}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}
-th,td{padding:.35rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
+th,td{padding:.3rem .55rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
 .right{text-align:right}thead th{border-bottom-width:2px}tbody th{font-weight:600}
 .bad{color:var(--bad);font-weight:600}.bar{display:inline-block;height:.8em;background:#0072b2;vertical-align:baseline}
 figure{margin:2.2rem 0}figcaption{font-weight:600}figure p{margin:.1rem 0 .6rem;color:#888;font-size:.9rem;max-width:56rem}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.85rem;list-style:none;padding:0;margin:.2rem 0}
 .swatch{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-right:.4em}
-svg{max-width:100%;height:auto;background:none!important}dt{font-weight:600}dd{margin:0 0 .3rem}
+svg{max-width:100%;height:auto;background:none!important}dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem;font-size:.92rem}dt{font-weight:600}dd{margin:0}
 @media(prefers-color-scheme:dark){:root{--bad:#ff8f80}}@media print{body{max-width:none}}`;
 
 /** The report as a page: what to ship, the table, pictures, where the time goes, and how it was measured. */

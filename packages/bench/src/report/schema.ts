@@ -95,6 +95,8 @@ const Quality = v.object({
   reference: v.optional(v.string()),
   /** Largest absolute difference of an output from the reference's. */
   largestDifference: optional,
+  /** The class it names, sample by sample. */
+  answers: v.optional(list(number)),
 });
 
 const Profile = v.object({
@@ -141,7 +143,7 @@ const Report = v.object({
     blockMilliseconds: number,
   }),
   environment: v.record(v.string(), v.union([v.string(), number])),
-  inputs: v.object({ source: v.string(), samples: number, labelled: v.boolean() }),
+  inputs: v.object({ source: v.string(), samples: number, labels: v.optional(list(number)) }),
   targets: list(Target),
   notes: list(v.object({ code: v.string(), message: v.string() })),
 });

@@ -18,7 +18,7 @@ import { type CommandDef, defineCommand } from "citty";
 import { type BenchInputs, inputsOfBundle, inputsOfFile } from "../bench/bench-inputs.ts";
 import { DEFAULT_TARGETS, type ModelFile, nameOfFile, networksBeside, targetsOf } from "../bench/bench-targets.ts";
 import { createReporter } from "../ui/reporter.ts";
-import { UsageError } from "../usage.ts";
+import { oneOf, UsageError, wholeNumber } from "../usage.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { isBundle, openBundle } from "./model-files.ts";
 
@@ -181,17 +181,6 @@ async function openSubject(
 function describe(report: BenchReport): string {
   const lines = [textTable(report.targets), "", ...adviceOf(report), "", ...footnotes(report)];
   return `\n${lines.join("\n")}\n`;
-}
-
-function wholeNumber(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new UsageError(`--${name} is ${text}, expected a whole number above 0`);
-}
-
-function oneOf(name: string, value: string, known: readonly string[]): string {
-  if (known.includes(value)) return value;
-  throw new UsageError(`--${name} ${value} is unknown; there are ${known.join(", ")}`);
 }
 
 function interrupted(): DistillateError {
