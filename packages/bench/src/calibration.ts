@@ -12,7 +12,7 @@ const LEAST_MILLISECONDS = 1;
 /** Steps of the clock that a kernel's time must have, so that rounding alone moves it by no more than a percent. */
 const LEAST_STEPS = 100;
 const TRIES = 3;
-const MOST_UNITS = 2 ** 12;
+const MOST_UNITS = 2 ** 10;
 
 /** Times the kernel, milliseconds. */
 export type Calibrate = () => number;

@@ -13,7 +13,7 @@ export {
 } from "./measure.ts";
 export { type Paced, runPaced } from "./paced.ts";
 export { driftOf, PERCENTILES, type PercentileName, type Summary, summarize } from "./statistics.ts";
-export { lacking, STOP_RULES, type StopRule, type StopRuleName } from "./stop-rule.ts";
+export { lacking, type NamedRule, STOP_RULES, type StopRule, type StopRuleName } from "./stop-rule.ts";
 export {
   INPUT_ARRAYS,
   type InputSet,

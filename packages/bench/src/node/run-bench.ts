@@ -8,7 +8,7 @@ import { countedBlocks, type Measurable, type Measurement, measureInterleaved } 
 import { type Outputs, qualityOf } from "../quality.ts";
 import { type BenchReport, REPORT_VERSION, type TargetReport } from "../report/schema.ts";
 import { summarize } from "../statistics.ts";
-import { STOP_RULES, type StopRuleName } from "../stop-rule.ts";
+import type { NamedRule } from "../stop-rule.ts";
 import type { InputSet, Phases, TargetSpec } from "../target.ts";
 import { connectToChild } from "./child-connection.ts";
 import { launchChromium } from "./chromium.ts";
@@ -43,12 +43,11 @@ export interface BenchOptions {
   readonly labels?: ArrayLike<number> | undefined;
   /** The target that agreement is counted against; its id. */
   readonly reference?: string | undefined;
-  readonly rule: StopRuleName;
+  readonly rule: NamedRule;
   readonly seed: number;
   readonly scenarios: readonly Scenario[];
   readonly framesPerSecond: number;
   readonly sustainedSeconds: number;
-  readonly coldStarts: number;
   /** Give Chromium a software graphics adapter: for function, not for speed. */
   readonly softwareWebgpu: boolean;
   /** Leave WebGPU out, with a note, where there is no graphics hardware. */
@@ -62,8 +61,6 @@ export interface BenchOptions {
 }
 
 const BLOCK_MILLISECONDS = 100;
-/** An unsteady machine may make a preset last so much longer. */
-const PATIENCE: { readonly [Name in StopRuleName]: number } = { rapid: 1.3, quick: 1.5, normal: 2 };
 const OFFLINE_MILLISECONDS = 500;
 const PACED_SECONDS = 3;
 /** No more than so much is lost when the benchmark itself dies. */
@@ -79,8 +76,7 @@ interface Entry {
 
 /** Runs it. Targets that fail are entries with a problem; the rest goes on. */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const { rule: name, seed, signal, onEvent, scenarios } = options;
-  const rule = STOP_RULES[name];
+  const { rule, seed, signal, onEvent, scenarios } = options;
   let entries: readonly Entry[] = options.targets.map((spec) => ({
     spec,
     rowsPerCall: 1,
@@ -95,7 +91,13 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     tool: options.tool,
     created: options.now().toISOString(),
     ...(commit !== undefined && { commit }),
-    settings: { rule: name, ...rule, seed, blockMilliseconds: BLOCK_MILLISECONDS },
+    settings: {
+      rule: rule.name,
+      runs: rule.runs,
+      milliseconds: rule.milliseconds,
+      seed,
+      blockMilliseconds: BLOCK_MILLISECONDS,
+    },
     environment,
     inputs: {
       source: options.inputSource,
@@ -165,9 +167,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     if (scenarios.includes("cold-start")) await phase("cold start", (entry) => coldStart(entry.spec, places, options));
 
     onEvent({ kind: "phase", what: `latency of ${working().length} targets in turns` });
-    await measureLatency(working(), hostOf, { rule, name, seed, signal, onEvent }, fail, async () =>
-      options.onReport(reportNow()),
-    );
+    await measureLatency(working(), hostOf, options, fail, async () => options.onReport(reportNow()));
     if (scenarios.includes("offline")) {
       await phase("throughput", async (entry) => ({ offline: await offline(entry, hostOf(entry)) }));
     }
@@ -283,14 +283,10 @@ async function findGpu(browser: Browser, url: string): Promise<string | undefine
   return webgpu.software ? `the adapter (${webgpu.adapter}) is software` : undefined;
 }
 
-async function coldStart(
-  spec: TargetSpec,
-  places: Places,
-  { coldStarts }: BenchOptions,
-): Promise<Partial<TargetReport>> {
+async function coldStart(spec: TargetSpec, places: Places, { rule }: BenchOptions): Promise<Partial<TargetReport>> {
   const starts: Phases[] = [];
   let memory: Memory | undefined;
-  for (let i = 0; i < coldStarts; i++) {
+  for (let i = 0; i < rule.coldStarts; i++) {
     const host = places.fresh(spec);
     try {
       starts.push((await host.open(places.located(spec))).phases);
@@ -305,14 +301,10 @@ async function coldStart(
 async function measureLatency(
   entries: readonly Entry[],
   hostOf: (entry: Entry) => Host,
-  options: Pick<BenchOptions, "seed" | "signal" | "onEvent"> & {
-    readonly rule: (typeof STOP_RULES)[StopRuleName];
-    readonly name: StopRuleName;
-  },
+  { rule, seed, signal, onEvent }: BenchOptions,
   fail: (entry: Entry, error: unknown) => void,
   save: () => Promise<void>,
 ): Promise<void> {
-  const { rule, name, seed, signal, onEvent } = options;
   const joules = new Map<string, number>();
   const byId = new Map(entries.map((entry) => [entry.spec.id, entry]));
   const targets = entries.map((entry): Measurable => {
@@ -345,8 +337,8 @@ async function measureLatency(
     rule,
     seed,
     signal,
-    blockMilliseconds: BLOCK_MILLISECONDS,
-    patience: PATIENCE[name],
+    blockMilliseconds: Math.min(BLOCK_MILLISECONDS, rule.milliseconds),
+    patience: rule.patience,
     async onBlock({ id }, measurement) {
       sofar.set(id, measurement);
       if (measurement.error !== undefined) fail(byId.get(id)!, measurement.error);

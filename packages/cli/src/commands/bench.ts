@@ -75,9 +75,6 @@ const ARGS = {
   debug: { type: "boolean", description: "Show the stack of an error" },
 } as const;
 
-/** A fresh process or browser each takes seconds: the shortest rule must be done within a minute. */
-const COLD_STARTS: { readonly [Name in StopRuleName]: number } = { rapid: 1, quick: 3, normal: 10 };
-
 /** `distillate bench`: latency, size, memory and accuracy of a bundle or a file, side by side. */
 export const bench: CommandDef<typeof ARGS> = defineCommand({
   meta: {
@@ -91,7 +88,7 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
     const { files, networks, subject, inputs } = await openSubject(path, { ...args, seed });
     const targets = targetsOf(files, networks, args);
     if (targets.length === 0) throw new UsageError(`--targets ${args.targets} leaves nothing to measure`);
-    const rule = oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName;
+    const rule = STOP_RULES[oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName];
     const abort = new AbortController();
     const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort(interrupted()));
     process.on("SIGINT", interrupt);
@@ -114,7 +111,6 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
           .map((name) => oneOf("scenarios", name, SCENARIOS) as Scenario),
         framesPerSecond: wholeNumber("fps", args.fps),
         sustainedSeconds: 60 * wholeNumber("minutes", args.minutes),
-        coldStarts: COLD_STARTS[rule],
         softwareWebgpu: args["software-webgpu"] === true,
         webgpuOnHardwareOnly: args.targets === DEFAULT_TARGETS && args["software-webgpu"] !== true,
         notes: inputs.note === undefined ? [] : [{ code: "inputs", message: inputs.note }],
