@@ -17,11 +17,16 @@ export type FromHost = { readonly id: number } & Answer;
 /** A call may take so long before its process counts as hung. */
 const PATIENCE_MILLISECONDS = 180_000;
 
-/** Starts the process. */
-export async function connectToChild(): Promise<Connection> {
+/**
+ * Starts the process.
+ *
+ * @param execArgv flags of Node; this process's own without it.
+ */
+export async function connectToChild(execArgv: readonly string[] = process.execArgv): Promise<Connection> {
   // From source this file is TypeScript, in the package JavaScript.
   const file = import.meta.url.endsWith(".ts") ? "./host-process.ts" : "./host-process.js";
   const child: ChildProcess = fork(new URL(file, import.meta.url), {
+    execArgv: [...execArgv],
     serialization: "advanced",
     // What a runtime prints is not ours to show; a crash's last words go into its error.
     stdio: ["ignore", "ignore", "pipe", "ipc"],

@@ -53,6 +53,8 @@ export interface BenchOptions {
   /** Leave WebGPU out, with a note, where there is no graphics hardware. */
   readonly webgpuOnHardwareOnly: boolean;
   readonly notes?: BenchReport["notes"];
+  /** Flags of Node for the processes that targets run in; this process's own without them. */
+  readonly execArgv?: readonly string[];
   readonly signal: AbortSignal;
   readonly now: () => Date;
   readonly onEvent: (event: BenchEvent) => void;
@@ -235,7 +237,7 @@ interface Places {
 }
 
 async function openPlaces(options: BenchOptions, onMissing: (error: unknown) => void): Promise<Places> {
-  const { inputs, targets, softwareWebgpu } = options;
+  const { inputs, targets, softwareWebgpu, execArgv } = options;
   let browser: Browser | undefined;
   let server: PageServer | undefined;
   if (targets.some(({ place }) => place === "chromium")) {
@@ -247,6 +249,7 @@ async function openPlaces(options: BenchOptions, onMissing: (error: unknown) => 
     }
   }
   const gpu = browser && server ? await findGpu(browser, server.url) : undefined;
+  const child = (): Host => revivingHost(inputs, () => connectToChild(execArgv));
   const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, server!.url));
   const hosts = new Map<string, Host>();
   const addresses = new Map<string, string>();
@@ -256,7 +259,7 @@ async function openPlaces(options: BenchOptions, onMissing: (error: unknown) => 
     hostFor({ place, runtime, threads }) {
       // A page's onnxruntime takes its number of threads once; Node's takes it by session, its WebAssembly has one thread.
       const key = place === "node" ? "node" : `${runtime} ${threads}`;
-      const host = hosts.get(key) ?? (place === "node" ? revivingHost(inputs, connectToChild) : page());
+      const host = hosts.get(key) ?? (place === "node" ? child() : page());
       hosts.set(key, host);
       return host;
     },
@@ -266,7 +269,7 @@ async function openPlaces(options: BenchOptions, onMissing: (error: unknown) => 
       addresses.set(spec.source, address);
       return { ...spec, source: address };
     },
-    fresh: ({ place }) => (place === "node" ? revivingHost(inputs, connectToChild) : page()),
+    fresh: ({ place }) => (place === "node" ? child() : page()),
     async close() {
       for (const host of hosts.values()) await host.close();
       await browser?.close();
