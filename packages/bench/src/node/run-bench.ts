@@ -1,26 +1,20 @@
 /** A whole benchmark, top to bottom: open all targets, compare their outputs, measure them in turns, then what needs them alone. */
 import { isDistillateError } from "@distillate/bundle";
-import type { Browser } from "playwright-core";
-import { compareStretches } from "../drift.ts";
-import type { Host, Memory } from "../host.ts";
-import { revivingHost } from "../host-protocol.ts";
-import { countedBlocks, type Measurable, type Measurement, measureInterleaved } from "../measure.ts";
+import type { Host } from "../host.ts";
 import { type Outputs, qualityOf } from "../quality.ts";
 import { type BenchReport, REPORT_VERSION, type TargetReport } from "../report/schema.ts";
-import { summarize } from "../statistics.ts";
 import type { NamedRule } from "../stop-rule.ts";
-import type { InputSet, Phases, TargetSpec } from "../target.ts";
-import { connectToChild } from "./child-connection.ts";
-import { launchChromium } from "./chromium.ts";
-import { energyOf, readJoules } from "./energy.ts";
+import type { InputSet, TargetSpec } from "../target.ts";
+import { tinyResult, tinyTaskFor } from "../tiny.ts";
 import { currentCommit, describeEnvironment } from "./environment.ts";
 import { sizeOf } from "./file-size.ts";
-import { connectToPage } from "./page-connection.ts";
-import { type PageServer, servePage } from "./page-server.ts";
+import { BLOCK_MILLISECONDS, measureLatency } from "./latency.ts";
+import { openPlaces } from "./places.ts";
 import { profileModel } from "./profile.ts";
+import { coldStart, offline, paced, sustained, tinyWindows } from "./scenarios.ts";
 
 /** What can be measured beside single-stream latency, which always is. */
-export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "profile"] as const;
+export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "profile", "tiny"] as const;
 /** Name of a scenario. */
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -61,12 +55,6 @@ export interface BenchOptions {
   /** Takes what there is so far, after every step: nothing is lost when a later one fails. */
   readonly onReport: (report: BenchReport) => Promise<void>;
 }
-
-const BLOCK_MILLISECONDS = 100;
-const OFFLINE_MILLISECONDS = 500;
-const PACED_SECONDS = 3;
-/** No more than so much is lost when the benchmark itself dies. */
-const SAVE_MILLISECONDS = 10_000;
 
 /** Everything about one target while it is measured. */
 interface Entry {
@@ -148,6 +136,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     notes.push({ code: "webgpu-missing", message });
     onEvent({ kind: "note", code: "webgpu-missing", message });
   }
+  const byId = new Map(entries.map((entry) => [entry.spec.id, entry]));
   const hostOf = ({ spec }: Entry): Host => places.hostFor(spec);
 
   try {
@@ -166,29 +155,64 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       const own = outputs.get(entry.spec.id)!;
       entry.report = { ...entry.report, quality: qualityOf(own, options.inputs.samples, options.labels, reference) };
     }
-    if (scenarios.includes("cold-start")) await phase("cold start", (entry) => coldStart(entry.spec, places, options));
+    if (scenarios.includes("cold-start")) {
+      await phase("cold start", async ({ spec }) => ({ coldStart: await coldStart(spec, places, rule.coldStarts) }));
+    }
 
     onEvent({ kind: "phase", what: `latency of ${working().length} targets in turns` });
-    await measureLatency(working(), hostOf, options, fail, async () => options.onReport(reportNow()));
+    await measureLatency(
+      working().map(({ spec }) => spec.id),
+      (id) => hostOf(byId.get(id)!),
+      {
+        ...options,
+        onFailure: (id, error) => fail(byId.get(id)!, error),
+        onProgress: (done, total) => onEvent({ kind: "progress", what: "latency", done, total }),
+        async onResults(results) {
+          for (const [id, latency] of results) {
+            const entry = byId.get(id)!;
+            entry.report = { ...entry.report, latency };
+          }
+          await options.onReport(reportNow());
+        },
+      },
+    );
     if (scenarios.includes("offline")) {
-      await phase("throughput", async (entry) => ({ offline: await offline(entry, hostOf(entry)) }));
+      await phase("throughput", async (entry) => ({
+        offline: await offline(entry.spec.id, hostOf(entry), entry.rowsPerCall),
+      }));
     }
     if (scenarios.includes("paced")) {
       const { framesPerSecond } = options;
-      await phase(`${framesPerSecond} frames a second`, async (entry) => {
-        const frames = Math.ceil(PACED_SECONDS * framesPerSecond);
-        const paced = await hostOf(entry).paced(entry.spec.id, framesPerSecond, frames);
-        return { paced: { ...paced, summary: paced.samples.length > 0 ? summarize(paced.samples) : undefined } };
-      });
+      await phase(`${framesPerSecond} frames a second`, async (entry) => ({
+        paced: await paced(entry.spec.id, hostOf(entry), framesPerSecond),
+      }));
     }
     if (scenarios.includes("sustained")) {
       await phase("sustained", async (entry) => ({
-        sustained: await sustained(entry, hostOf(entry), options.sustainedSeconds, signal),
+        sustained: await sustained(entry.spec.id, hostOf(entry), options.sustainedSeconds, signal),
       }));
     }
     if (scenarios.includes("profile")) {
       for (const entry of working().filter(({ spec }) => spec.runtime === "onnxruntime-node")) {
         await attempt(entry, async () => ({ profile: await profileModel(entry.spec.source, options.inputs) }));
+      }
+    }
+    if (scenarios.includes("tiny")) {
+      const [first] = outputs.values();
+      const values = (first?.values.length ?? 0) / options.inputs.samples;
+      const task = tinyTaskFor(options.inputs.tensors[0]!.row, values);
+      if (!task) {
+        const message = `this model, from [${options.inputs.tensors[0]!.row}] to ${values} values, is none of MLPerf Tiny's`;
+        notes.push({ code: "no-tiny-task", message });
+        onEvent({ kind: "note", code: "no-tiny-task", message });
+      } else {
+        await phase("MLPerf Tiny's windows", async (entry) => ({
+          tiny: tinyResult(
+            task,
+            await tinyWindows(entry.spec.id, hostOf(entry), signal),
+            entry.report.quality?.accuracy,
+          ),
+        }));
       }
     }
     const report = reportNow();
@@ -221,176 +245,4 @@ function problemOf(error: unknown): NonNullable<TargetReport["problem"]> {
     message: String((error as Error)?.message ?? error),
     hint: "The other targets go on.",
   };
-}
-
-/** Where targets run. */
-interface Places {
-  readonly browserVersion: string | undefined;
-  /** Why there is no graphics hardware for pages; absent where there is some. */
-  readonly webgpuMissing: string | undefined;
-  hostFor(spec: TargetSpec): Host;
-  /** The same target with its source as its place reaches it. */
-  located(spec: TargetSpec): TargetSpec;
-  /** A host of its own, from nothing. */
-  fresh(spec: TargetSpec): Host;
-  close(): Promise<void>;
-}
-
-async function openPlaces(options: BenchOptions, onMissing: (error: unknown) => void): Promise<Places> {
-  const { inputs, targets, softwareWebgpu, execArgv } = options;
-  let browser: Browser | undefined;
-  let server: PageServer | undefined;
-  if (targets.some(({ place }) => place === "chromium")) {
-    try {
-      browser = await launchChromium({ softwareWebgpu });
-      server = await servePage(inputs);
-    } catch (error) {
-      onMissing(error);
-    }
-  }
-  const gpu = browser && server ? await findGpu(browser, server.url) : undefined;
-  const child = (): Host => revivingHost(inputs, () => connectToChild(execArgv));
-  const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, server!.url));
-  const hosts = new Map<string, Host>();
-  const addresses = new Map<string, string>();
-  return {
-    browserVersion: browser?.version(),
-    webgpuMissing: gpu,
-    hostFor({ place, runtime, threads }) {
-      // A page's onnxruntime takes its number of threads once; Node's takes it by session, its WebAssembly has one thread.
-      const key = place === "node" ? "node" : `${runtime} ${threads}`;
-      const host = hosts.get(key) ?? (place === "node" ? child() : page());
-      hosts.set(key, host);
-      return host;
-    },
-    located(spec) {
-      if (spec.place === "node") return spec;
-      const address = addresses.get(spec.source) ?? server!.publish(spec.source);
-      addresses.set(spec.source, address);
-      return { ...spec, source: address };
-    },
-    fresh: ({ place }) => (place === "node" ? child() : page()),
-    async close() {
-      for (const host of hosts.values()) await host.close();
-      await browser?.close();
-      await server?.close();
-    },
-  };
-}
-
-async function findGpu(browser: Browser, url: string): Promise<string | undefined> {
-  const connection = await connectToPage(browser, url);
-  const { webgpu } = await connection.facts();
-  await connection.end();
-  if (!webgpu.available) return webgpu.reason;
-  return webgpu.software ? `the adapter (${webgpu.adapter}) is software` : undefined;
-}
-
-async function coldStart(spec: TargetSpec, places: Places, { rule }: BenchOptions): Promise<Partial<TargetReport>> {
-  const starts: Phases[] = [];
-  let memory: Memory | undefined;
-  for (let i = 0; i < rule.coldStarts; i++) {
-    const host = places.fresh(spec);
-    try {
-      starts.push((await host.open(places.located(spec))).phases);
-      memory = await host.memory();
-    } finally {
-      await host.close();
-    }
-  }
-  return { coldStart: { starts, memory } };
-}
-
-async function measureLatency(
-  entries: readonly Entry[],
-  hostOf: (entry: Entry) => Host,
-  { rule, seed, signal, onEvent }: BenchOptions,
-  fail: (entry: Entry, error: unknown) => void,
-  save: () => Promise<void>,
-): Promise<void> {
-  const joules = new Map<string, number>();
-  const byId = new Map(entries.map((entry) => [entry.spec.id, entry]));
-  const targets = entries.map((entry): Measurable => {
-    const { id } = entry.spec;
-    return {
-      id,
-      async block(milliseconds) {
-        const before = await readJoules();
-        const block = await hostOf(entry).block(id, milliseconds, 1);
-        const after = await readJoules();
-        // The counters start again at zero now and then: that block has nothing to say.
-        if (before !== undefined && after !== undefined && after >= before)
-          joules.set(id, (joules.get(id) ?? 0) + after - before);
-        return block;
-      },
-    };
-  });
-  const sofar = new Map<string, Measurement>();
-  // Summaries of many thousand samples take their time: they are made when they are written.
-  const settle = async (): Promise<void> => {
-    for (const [id, measurement] of sofar) {
-      const entry = byId.get(id)!;
-      entry.report = { ...entry.report, latency: latencyOf(measurement, joules.get(id)) };
-    }
-    await save();
-  };
-  let [blocks, saved] = [0, performance.now()];
-  const expected = (entries.length * rule.milliseconds) / BLOCK_MILLISECONDS;
-  await measureInterleaved(targets, {
-    rule,
-    seed,
-    signal,
-    blockMilliseconds: Math.min(BLOCK_MILLISECONDS, rule.milliseconds),
-    patience: rule.patience,
-    async onBlock({ id }, measurement) {
-      sofar.set(id, measurement);
-      if (measurement.error !== undefined) fail(byId.get(id)!, measurement.error);
-      onEvent({ kind: "progress", what: "latency", done: Math.min(++blocks, expected), total: expected });
-      if (performance.now() - saved < SAVE_MILLISECONDS) return;
-      await settle();
-      saved = performance.now();
-    },
-  });
-  await settle();
-}
-
-function latencyOf({ blocks, invalid }: Measurement, joules: number | undefined): NonNullable<TargetReport["latency"]> {
-  const counted = countedBlocks(blocks);
-  const runs = blocks.reduce((sum, { samples, batch }) => sum + samples.length * batch, 0);
-  const cpu = blocks.reduce((sum, { cpuMilliseconds }) => sum + (cpuMilliseconds ?? Number.NaN), 0);
-  const perRun = Number.isNaN(cpu) || runs === 0 ? undefined : cpu / runs;
-  return {
-    blocks: [...blocks].map((block) => ({
-      ...block,
-      samples: [...block.samples],
-      calibration: [...block.calibration],
-    })),
-    summary: counted.length > 0 ? summarize(counted.flatMap(({ samples }) => samples)) : undefined,
-    invalid,
-    cpuMillisecondsPerRun: perRun,
-    energy: energyOf(joules, perRun, runs),
-  };
-}
-
-async function offline({ spec, rowsPerCall }: Entry, host: Host): Promise<NonNullable<TargetReport["offline"]>> {
-  const { samples } = await host.block(spec.id, OFFLINE_MILLISECONDS, rowsPerCall);
-  return { rowsPerCall, samples, samplesPerSecond: (1000 * rowsPerCall) / summarize(samples).p50 };
-}
-
-async function sustained(
-  { spec }: Entry,
-  host: Host,
-  seconds: number,
-  signal: AbortSignal,
-): Promise<NonNullable<TargetReport["sustained"]>> {
-  const stretches = [];
-  const stretch = Math.max(BLOCK_MILLISECONDS, (seconds * 1000) / 200);
-  let elapsed = 0;
-  while (elapsed < seconds * 1000) {
-    signal.throwIfAborted();
-    const block = await host.block(spec.id, stretch, 1);
-    stretches.push({ ...block, at: elapsed / 1000 });
-    elapsed += block.milliseconds;
-  }
-  return { seconds, ...compareStretches(stretches) };
 }

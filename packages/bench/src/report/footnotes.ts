@@ -21,6 +21,13 @@ export function footnotes({ targets, inputs, settings, notes }: BenchReport): re
     ...targets.flatMap(({ id, problem }) =>
       problem === undefined ? [] : [`FAILED ${id}: ${problem.message.replace(/\.$/, "")}. ${problem.hint}`],
     ),
+    ...targets.flatMap(({ id, tiny }) =>
+      tiny === undefined
+        ? []
+        : [
+            `MLPerf Tiny, ${tiny.task} (not an official result) ${id}: ${tiny.inferencesPerSecond.toFixed(1)} inferences a second, the median of ${tiny.windows.length} windows; ${tiny.metric} ${tiny.quality === undefined ? "not measured" : tiny.quality.toFixed(3)}, target ${tiny.target}${tiny.passed === undefined ? "" : tiny.passed ? " reached" : " missed"}.`,
+          ],
+    ),
     ...notes.map(({ message }) => `Note: ${message}.`),
   ];
 }

@@ -105,6 +105,18 @@ const Profile = v.object({
   layers: list(v.object({ layer: v.string(), ops: list(v.string()), milliseconds: number })),
 });
 
+const Tiny = v.object({
+  task: v.string(),
+  /** It never is. */
+  official: v.literal(false),
+  inferencesPerSecond: number,
+  windows: list(number),
+  metric: v.picklist(["accuracy", "auc"]),
+  target: number,
+  quality: optional,
+  passed: v.optional(v.boolean()),
+});
+
 const Problem = v.object({ code: v.string(), message: v.string(), hint: v.string() });
 
 const Target = v.object({
@@ -124,6 +136,7 @@ const Target = v.object({
   coldStart: v.optional(ColdStart),
   quality: v.optional(Quality),
   profile: v.optional(Profile),
+  tiny: v.optional(Tiny),
   /** What ended its measurement; what came before is kept. */
   problem: v.optional(Problem),
 });
