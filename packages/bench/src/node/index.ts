@@ -5,6 +5,7 @@ export { footnotes } from "../report/footnotes.ts";
 export { DEFAULT_GATE, parseGate } from "../report/gate.ts";
 export { htmlReport } from "../report/html.ts";
 export { markdownReport } from "../report/markdown.ts";
+export { type DeviceReport, deviceMatrix } from "../report/matrix.ts";
 export { textTable } from "../report/rows.ts";
 export { type BenchReport, formatReport, parseReport, type TargetReport } from "../report/schema.ts";
 export { type BenchEvent, type BenchOptions, runBench, SCENARIOS, type Scenario } from "./run-bench.ts";

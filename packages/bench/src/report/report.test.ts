@@ -7,6 +7,7 @@ import { footnotes } from "./footnotes.ts";
 import { parseGate } from "./gate.ts";
 import { htmlReport } from "./html.ts";
 import { markdownReport } from "./markdown.ts";
+import { deviceMatrix } from "./matrix.ts";
 import { textTable } from "./rows.ts";
 import { type BenchReport, formatReport, parseReport, type TargetReport } from "./schema.ts";
 
@@ -236,6 +237,16 @@ describe("the gate", () => {
   test("Markdown says in its first line how it ended", () => {
     expect(compareMarkdown(against(fp32))).toMatch(/^No limit is broken\./);
   });
+});
+
+test("many devices make one table", () => {
+  const slower = report([target({ model: "fp32", milliseconds: 30, bytes: 5, invalid: "too short" })]);
+  const table = deviceMatrix([
+    { device: "desk", report: report([fp32, int8]) },
+    { device: "phone", report: slower },
+  ]);
+  expect(table).toMatch(/\| fp32, onnxruntime-node \| 10\.\d \/ 10\.\d \| [23]\d\.\d \/ 30\.\d INVALID \|/);
+  expect(table).toMatch(/\| int8, onnxruntime-node \| 6\.\d+ \/ 6\.\d+ \| {2}\|/);
 });
 
 test("the interval of paired accuracies is Newcombe's", () => {

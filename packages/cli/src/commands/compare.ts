@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { STOP_RULES, type StopRuleName } from "@distillate/bench";
 import {
   type BenchReport,
@@ -8,6 +9,7 @@ import {
   compareReports,
   compareText,
   DEFAULT_GATE,
+  deviceMatrix,
   parseGate,
   parseReport,
   runBench,
@@ -33,6 +35,10 @@ const ARGS = {
     default: DEFAULT_GATE,
     description: "By how much what may become worse; the exit status is 1 when a whole 95 % interval is past it",
     valueHint: "LIMITS",
+  },
+  matrix: {
+    type: "boolean",
+    description: "Print any number of JSON files, one of each device, as one table in Markdown",
   },
   markdown: {
     type: "string",
@@ -63,6 +69,17 @@ export const compare: CommandDef<typeof ARGS> = defineCommand({
   },
   args: ARGS,
   async run({ args }) {
+    if (args.matrix) {
+      // The first two are named, all are in `_`.
+      const paths = args._.length > 0 ? args._ : [args.base, args.head];
+      const reports = await Promise.all(
+        paths.map(async (path) => ({ device: basename(path, ".json"), report: await readReport(path) })),
+      );
+      const table = deviceMatrix(reports);
+      if (args.markdown !== undefined) await writeFileAtomic(args.markdown, table);
+      if (!args.quiet) process.stdout.write(table);
+      return 0;
+    }
     const limits = parseGate(args["fail-on"]);
     const files = [args.base, args.head].filter((path) => path.endsWith(".onnx")).length;
     if (files === 1) throw new UsageError("compare takes two JSON files, or two .onnx files; found one of each");
