@@ -32,6 +32,8 @@ export async function launchChromium({ softwareWebgpu }: ChromiumOptions): Promi
   return chromium
     .launch({
       executablePath,
+      // Whoever interrupts the benchmark wants its results so far: the caller closes the browser.
+      handleSIGINT: false,
       args: [
         // In a container of root there is no sandbox to be had; the page is our own, on the loopback address.
         ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),

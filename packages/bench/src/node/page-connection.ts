@@ -16,6 +16,9 @@ export type PageFacts = Awaited<ReturnType<PageApi["facts"]>>;
 /** A connection that can be asked for facts too. */
 export type PageConnection = Connection & { facts(): Promise<PageFacts> };
 
+/** A call may take so long before its page counts as hung. */
+const PATIENCE_MILLISECONDS = 180_000;
+
 /** Opens the page. */
 export async function connectToPage(browser: Browser, url: string): Promise<PageConnection> {
   const context = await browser.newContext();
@@ -42,7 +45,13 @@ export async function connectToPage(browser: Browser, url: string): Promise<Page
         ([name, values]) => (globalThis as unknown as PageGlobal).distillateBench.call(name, values),
         [method, method === "setInputs" ? [] : args] as [keyof Host, readonly unknown[]],
       );
-      return unpack((await Promise.race([asked, gone])) as Answer);
+      // Closing a hung page ends the race.
+      const timer = setTimeout(() => void page.close(), PATIENCE_MILLISECONDS);
+      try {
+        return unpack((await Promise.race([asked, gone])) as Answer);
+      } finally {
+        clearTimeout(timer);
+      }
     },
     facts: () => page.evaluate(() => (globalThis as unknown as PageGlobal).distillateBench.facts()),
     end: () => context.close(),

@@ -122,12 +122,11 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   };
 
   const places = await openPlaces(options, (error) => {
-    for (const entry of entries) if (entry.spec.place === "chromium") entry.report = withProblem(entry.report, error);
-    notes.push({
-      code: "chromium-missing",
-      message: `pages were not measured: ${problemOf(error).message}. ${problemOf(error).hint}`,
-    });
-    onEvent({ kind: "note", ...notes.at(-1)! });
+    for (const entry of entries) {
+      if (entry.spec.place === "chromium") entry.report = { ...entry.report, problem: problemOf(error) };
+    }
+    const { code, message, hint } = problemOf(error);
+    onEvent({ kind: "note", code, message: `pages are not measured: ${message}. ${hint}` });
   });
   if (places.browserVersion) environment.chromium = places.browserVersion;
   if (options.webgpuOnHardwareOnly && places.webgpuMissing !== undefined) {
@@ -232,10 +231,6 @@ function emptyReport({ id, model, runtime, place, threads }: TargetSpec): Target
         .replace(/\.[jt]s$/, "")
     : runtime;
   return { id, model, runtime: name, place, threads, details: {} };
-}
-
-function withProblem(report: TargetReport, error: unknown): TargetReport {
-  return { ...report, problem: problemOf(error) };
 }
 
 function problemOf(error: unknown): NonNullable<TargetReport["problem"]> {
