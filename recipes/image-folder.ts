@@ -17,5 +17,5 @@ export const imageFolder: RunConfigInput = defineRun({
     model: { name: "cnn", filters: [8, 16, 32], dense: 32 },
     training: { epochs: 6, batchSize: 64, optimizer: { name: "adam", learningRate: 0.003 } },
   },
-  distill: { temperature: 4, ceWeight: 0.1, kdWeight: 0.9 },
+  distill: { ce: { weight: 0.1 }, kd: { weight: 0.9, temperature: 4 } },
 });

@@ -1,5 +1,6 @@
 import type { RunConfigInput } from "@distillate/train";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { fewLabels } from "./few-labels.ts";
 import { imageFolder } from "./image-folder.ts";
 import { mnist } from "./mnist.ts";
 
@@ -7,5 +8,6 @@ import { mnist } from "./mnist.ts";
 export const RECIPES: { readonly [name: string]: RunConfigInput } = {
   mnist,
   "fashion-mnist": fashionMnist,
+  "few-labels": fewLabels,
   "image-folder": imageFolder,
 };

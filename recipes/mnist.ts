@@ -25,6 +25,6 @@ export const mnist: RunConfigInput = defineRun({
       schedule: { name: "cosine", warmup: 0.1 },
     },
   },
-  distill: { temperature: 4, ceWeight: 0.1, kdWeight: 0.9 },
+  distill: { ce: { weight: 0.1 }, kd: { weight: 0.9, temperature: 4 } },
   seeds: [1, 2, 3],
 });

@@ -67,7 +67,7 @@ test("run: a bundle that checks out; again, all cached; one value changed, only 
   expect(again.status).toBe(0);
   expect(again.out.match(/already there/g)).toHaveLength(6);
 
-  const changed = await runSmall(out, `${SMALL},distill.temperature=2`);
+  const changed = await runSmall(out, `${SMALL},distill.kd.temperature=2`);
   expect(changed.out).toMatch(/✓ teacher \(already there\)/);
   expect(changed.out).toMatch(/✓ baseline\/seed-1 \(already there\)/);
   expect(changed.out).toMatch(/✓ student\/seed-1 in/);
@@ -95,14 +95,19 @@ test("wrong usage exits with 2, bad input with 1; each says the way out", async 
     [["run", "mnist", "--outt", "x"], 2, /unknown flag --outt/],
     [["run", "nothing"], 1, /error config-missing: nothing is neither a recipe/],
     [
-      ["run", "mnist", "--out", out, "--set", "distill.temprature=3"],
+      ["run", "mnist", "--out", out, "--set", "distill.kd.temprature=3"],
       1,
-      /error config-invalid: unknown key distill.temprature/,
+      /error config-invalid: unknown key distill.kd.temprature/,
     ],
     [
-      ["run", "mnist", "--out", out, "--set", "distill.temperature=-1"],
+      ["run", "mnist", "--out", out, "--set", "distill.kd.temperature=-1"],
       1,
-      /error config-invalid: distill.temperature is -1/,
+      /error config-invalid: distill.kd.temperature is -1/,
+    ],
+    [
+      ["run", "mnist", "--out", out, "--set", 'distill.at.taps=[{"student":"conv9","teacher":"conv1"}]'],
+      1,
+      /error tap-unknown: the student has no layer conv9/,
     ],
     [["run", "mnist", "--out", out, "--data", join(out, "none")], 1, /error idx-missing/],
     [["export", join(out, "model.json")], 1, /error checkpoint-missing/],
@@ -188,7 +193,10 @@ test("single stages are the run cut short, and files can be looked at, checked, 
 test("init writes a configuration that run takes, and not over one that is there", async () => {
   const path = join(await scratch(), "mine.json");
   expect((await distillate(["init", "mnist", "-o", path])).status).toBe(0);
-  expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ name: "mnist", distill: { temperature: 4 } });
+  expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({
+    name: "mnist",
+    distill: { kd: { temperature: 4 } },
+  });
   expect((await distillate(["init", "mnist", "-o", path])).err).toMatch(/error file-exists/);
 });
 

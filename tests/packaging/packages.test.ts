@@ -18,7 +18,7 @@ const USES: { readonly [Name in (typeof PACKAGES)[number]]: string } = {
   train: `import { parseConfig, selectEngine } from "@distillate/train";
     const engine = await selectEngine({ engine: "wasm" });
     const config = parseConfig({ name: "a", data: { kind: "mnist" }, teacher: { model: { name: "cnn" } }, student: { model: { name: "cnn" } } });
-    console.log(engine.name === "wasm" && config.distill.temperature === 4 ? "ok" : "no");`,
+    console.log(engine.name === "wasm" && config.distill.kd?.temperature === 4 ? "ok" : "no");`,
 };
 
 let project: string;

@@ -11,7 +11,7 @@ const minimal: RunConfigInput = {
 test("defaults are filled in, and a parsed configuration parses to itself", () => {
   const config = parseConfig(minimal);
   expect(config.student.training.optimizer).toMatchObject({ name: "adam", learningRate: 1e-3 });
-  expect(config.distill).toEqual({ temperature: 4, ceWeight: 0.1, kdWeight: 0.9 });
+  expect(config.distill).toEqual({ ce: { weight: 0.1 }, kd: { weight: 0.9, temperature: 4, standardize: false } });
   expect(config.tolerance).toEqual({ fp32: 1e-4, int8Drop: 0.5 });
   expect(parseConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
 });
@@ -21,9 +21,9 @@ describe("one clear error for", () => {
     ["an unknown key", { ...minimal, epochs: 3 }, /unknown key epochs/, /student/],
     [
       "an unknown key further in",
-      { ...minimal, distill: { temprature: 3 } },
-      /unknown key distill.temprature/,
-      /distill has temperature, ceWeight, kdWeight/,
+      { ...minimal, distill: { kd: { temprature: 3 } } },
+      /unknown key distill.kd.temprature/,
+      /distill.kd has weight, temperature, standardize/,
     ],
     [
       "an unknown key of a variant",
@@ -33,14 +33,14 @@ describe("one clear error for", () => {
     ],
     [
       "a number out of range",
-      { ...minimal, distill: { temperature: -1 } },
-      /distill.temperature is -1, expected a number >=0.1/,
+      { ...minimal, distill: { kd: { temperature: -1 } } },
+      /distill.kd.temperature is -1, expected a number >=0.1/,
       /./,
     ],
     [
       "a number that is no number",
-      { ...minimal, distill: { temperature: Number.NaN } },
-      /distill.temperature is NaN/,
+      { ...minimal, distill: { kd: { temperature: Number.NaN } } },
+      /distill.kd.temperature is NaN/,
       /./,
     ],
     ["a text for a number", { ...minimal, seeds: ["1"] }, /seeds.0 is "1", expected number/, /./],

@@ -4,11 +4,8 @@
  */
 import { DistillateError } from "@distillate/bundle";
 import * as v from "valibot";
-
-const whole = (minimum: number, maximum: number): v.GenericSchema<number> =>
-  v.pipe(v.number(), v.integer(), v.minValue(minimum), v.maxValue(maximum));
-const real = (minimum: number, maximum: number): v.GenericSchema<number> =>
-  v.pipe(v.number(), v.finite(), v.minValue(minimum), v.maxValue(maximum));
+import { Distill } from "./losses/config.ts";
+import { real, whole } from "./ranges.ts";
 
 const Augment = v.strictObject({
   /** Largest shift along each axis, in pixels. */
@@ -17,6 +14,12 @@ const Augment = v.strictObject({
   flip: v.optional(v.boolean(), false),
   /** Probability of erasing a random rectangle. */
   erase: v.optional(real(0, 1), 0),
+  /** Largest change of brightness and of contrast, as a factor: 0.2 is 0.8 to 1.2. */
+  colour: v.optional(real(0, 0.9), 0),
+  /** Blend pairs of images, with Beta(mixup, mixup) shares: less overconfident, better with long trainings. */
+  mixup: v.optional(real(0, 2), 0),
+  /** Paste a rectangle of one image into another, with Beta(cutmix, cutmix) shares. */
+  cutmix: v.optional(real(0, 2), 0),
 });
 
 const Data = v.strictObject({
@@ -36,6 +39,8 @@ const Data = v.strictObject({
   testFraction: v.optional(real(0.01, 0.9), 0.2),
   /** Held out of the training part: a fraction below 1, or a count. */
   validation: v.optional(v.union([real(0.001, 0.9), whole(1, 10_000_000)]), 0.1),
+  /** Fraction of the training part whose labels may be looked at; of the rest only the teacher speaks. */
+  labelled: v.optional(real(0.0001, 1), 1),
   /** Use only the first so many images of each part; for trials and tests. */
   limit: v.optional(whole(16, 10_000_000)),
 });
@@ -89,6 +94,18 @@ const Schedule = v.variant("name", [
     /** Part of all steps over which the rate rises from zero. */
     warmup: v.optional(real(0, 0.9), 0.05),
   }),
+  v.strictObject({
+    name: v.literal("step"),
+    warmup: v.optional(real(0, 0.9), 0),
+    /** Parts of all steps after which the rate is multiplied by `factor`. */
+    at: v.optional(v.pipe(v.array(real(0, 1)), v.minLength(1), v.maxLength(20)), [0.5, 0.75]),
+    factor: v.optional(real(1e-6, 1), 0.1),
+  }),
+  v.strictObject({
+    name: v.literal("one-cycle"),
+    /** Part of all steps over which the rate rises, from a 25th of the peak. */
+    warmup: v.optional(real(0.01, 0.9), 0.3),
+  }),
   v.strictObject({ name: v.literal("constant"), warmup: v.optional(real(0, 0.9), 0) }),
 ]);
 
@@ -100,17 +117,11 @@ const Training = v.strictObject({
   /** Clip the gradients' global norm. */
   clipNorm: v.optional(real(1e-6, 1e6)),
   labelSmoothing: v.optional(real(0, 0.5), 0),
+  /** Decay of a moving average of the weights, which is then what is validated and kept; 0.999 suits long trainings. */
+  average: v.optional(real(0.5, 0.99999)),
   /** Stop after so many epochs without a better validation accuracy. */
   patience: v.optional(whole(1, 10_000)),
   augment: v.optional(Augment, {}),
-});
-
-const Distill = v.strictObject({
-  temperature: v.optional(real(0.1, 100), 4),
-  /** Weight of the cross-entropy with the labels. */
-  ceWeight: v.optional(real(0, 1000), 0.1),
-  /** Weight of the distillation loss (which carries its T² itself). */
-  kdWeight: v.optional(real(0, 1000), 0.9),
 });
 
 const Run = v.strictObject({
@@ -151,8 +162,6 @@ export type DataConfig = RunConfig["data"];
 export type ModelConfig = RunConfig["student"]["model"];
 /** How one network is trained. */
 export type TrainingConfig = RunConfig["student"]["training"];
-/** Temperature and weights of the distillation. */
-export type DistillConfig = RunConfig["distill"];
 /** Random changes of a training image. */
 export type AugmentConfig = TrainingConfig["augment"];
 

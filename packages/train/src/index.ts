@@ -14,7 +14,6 @@ export {
 export {
   type AugmentConfig,
   type DataConfig,
-  type DistillConfig,
   defineRun,
   type ModelConfig,
   parseConfig,
@@ -29,9 +28,11 @@ export { type FashionMnistOptions, loadFashionMnist } from "./data/fashion-mnist
 export { loadIdxDirectory } from "./data/idx-directory.ts";
 export { type ImageFolderOptions, type ImageTarget, loadImageFolder } from "./data/image-folder.ts";
 export { loadMnist } from "./data/mnist.ts";
-export { type Split, splitTrainValidation } from "./data/split.ts";
-export { objectiveOf } from "./distill/step.ts";
-export { cachedTeacher, liveTeacher } from "./distill/teacher-cache.ts";
+export { hideLabels, type Labelling, type Split, splitTrainValidation } from "./data/split.ts";
+export { checkDistillation } from "./distill/check.ts";
+export { type GuideOptions, guide } from "./distill/guide.ts";
+export { objectiveOf } from "./distill/objective.ts";
+export type { TappedModel } from "./distill/taps.ts";
 export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";
 export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
 export { type EngineStatus, engineStatus } from "./engine/status.ts";
@@ -47,12 +48,22 @@ export {
 export {
   type EpochRecord,
   removeTrainingState,
-  type TeacherLogits,
+  type Teacher,
   type TrainingEvent,
   type TrainOptions,
   type TrainResult,
   trainModel,
 } from "./loop.ts";
-export { LOSSES, type LossInput, type LossTerm } from "./losses/index.ts";
+export type { DistillConfig, Scheduled } from "./losses/config.ts";
+export {
+  type Labels,
+  LOSSES,
+  type LossInput,
+  type LossName,
+  type LossTerm,
+  type Outputs,
+  type Tap,
+  type TermOf,
+} from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
 export { nextUnit, randomFor } from "./random.ts";

@@ -9,7 +9,8 @@ import { type CheckpointInfo, loadModel, readCheckpoint, writeCheckpoint } from 
 import { type ModelConfig, parseConfig } from "./config.ts";
 import type { Images } from "./data/dataset.ts";
 import { splitTrainValidation } from "./data/split.ts";
-import { objectiveOf } from "./distill/step.ts";
+import { guide } from "./distill/guide.ts";
+import { objectiveOf } from "./distill/objective.ts";
 import { selectEngine } from "./engine/select.ts";
 import { predictLogits } from "./evaluate.ts";
 import { type TrainOptions, trainModel } from "./loop.ts";
@@ -200,4 +201,75 @@ test("a checkpoint survives the trip to disk; a changed byte is named", async ()
     code: "checkpoint-corrupted",
     message: expect.stringContaining(path),
   });
+});
+
+test("mixed images and averaged weights: resumed with the same bytes, nothing leaks, and the average is what is kept", async () => {
+  const training = {
+    ...config.student.training,
+    average: 0.9,
+    augment: { ...config.student.training.augment, mixup: 0.3, cutmix: 1, colour: 0.2 },
+  };
+  const whole = await options({ training });
+  const before = tf.memory().numTensors;
+  const result = await trainModel(whole);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(result.validationAccuracy).toBeGreaterThan(0.7);
+  const plain = await options({ training: { ...training, average: undefined } });
+  await trainModel(plain);
+  expect(hashOf(plain.model)).not.toBe(hashOf(whole.model));
+
+  const abort = new AbortController();
+  const cut = await options({
+    training,
+    signal: abort.signal,
+    onEvent: (event) => {
+      if (event.kind === "step" && event.step === 10) abort.abort();
+    },
+  });
+  await expect(trainModel(cut)).rejects.toMatchObject({ code: "interrupted" });
+  const resumed = await options({ training, directory: cut.directory });
+  await trainModel(resumed);
+  expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
+});
+
+test("with hints, a resumed training ends with the same bytes, and the student is the student alone", async () => {
+  const teacher = buildModel(
+    { name: "cnn", filters: [6], dense: 0, dropout: 0 },
+    { shape: [12, 12, 1], classes: 3, seed: 9 },
+  );
+  const { distill } = parseConfig({
+    ...config,
+    distill: { fitnet: { weight: { from: 10, to: 1, epochs: 2 }, taps: [{ student: "conv1", teacher: "conv1" }] } },
+  });
+  const objective = objectiveOf(config.student.training, distill);
+  const guided = async (over: Partial<TrainOptions> = {}): Promise<TrainOptions> => {
+    const plain = await options(over);
+    const table = (): never => {
+      throw new Error("features are in no table");
+    };
+    const augment = config.student.training.augment;
+    return {
+      ...plain,
+      objective,
+      ...(await guide(plain.model, teacher, objective, { images, preprocess, augment, seed: 3, table })),
+    };
+  };
+  const whole = await guided();
+  const before = tf.memory().numTensors;
+  const { history } = await trainModel(whole);
+  expect(tf.memory().numTensors).toBe(before);
+  expect(history.at(-1)!.losses.fitnet).toBeLessThan(history[0]!.losses.fitnet!);
+  expect(whole.model.countParams()).toBe((await options()).model.countParams());
+
+  const abort = new AbortController();
+  const cut = await guided({
+    signal: abort.signal,
+    onEvent: (event) => {
+      if (event.kind === "step" && event.step === 9) abort.abort();
+    },
+  });
+  await expect(trainModel(cut)).rejects.toMatchObject({ code: "interrupted" });
+  const resumed = await guided({ directory: cut.directory });
+  await trainModel(resumed);
+  expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
 });

@@ -14,14 +14,17 @@ import type { TrainingConfig } from "./config.ts";
 import { type Batch, batches } from "./data/batches.ts";
 import type { Images } from "./data/dataset.ts";
 import type { Split } from "./data/split.ts";
+import { termsAt } from "./distill/objective.ts";
 import { type LossValues, trainingStep } from "./distill/step.ts";
+import type { TappedModel } from "./distill/taps.ts";
 import { accuracyOf, predictLogits } from "./evaluate.ts";
-import type { LossTerm } from "./losses/index.ts";
+import type { Labels, LossTerm, Outputs } from "./losses/index.ts";
 import { setDropoutStep } from "./models/seeded-dropout.ts";
 import { applyGradients, clipByGlobalNorm, type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
 import { makeOptimizer } from "./optimizers/index.ts";
 import { learningRateAt } from "./schedule.ts";
 import { readTrainingState, writeTrainingState } from "./training-state.ts";
+import { averageWeights } from "./weight-average.ts";
 
 /** One finished epoch, as the report shows it. */
 export interface EpochRecord {
@@ -40,19 +43,23 @@ export type TrainingEvent =
   | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly samples: number }
   | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
 
-/** The teacher's part in a step: its logits `[size, classes]` for a batch. */
-export type TeacherLogits = (batch: Batch, inputs: tf.Tensor) => tf.Tensor2D;
+/** The teacher's part in a step: what it says of a batch. */
+export type Teacher = (batch: Batch, inputs: tf.Tensor) => Outputs;
 
 /** What {@link trainModel} needs to know. */
 export interface TrainOptions {
   /** Freshly built; it holds the best epoch's weights afterwards. */
   readonly model: LayersModel;
+  /** What takes the steps where losses look at more than logits: the model with its taps, and what only they need. */
+  readonly tapped?: TappedModel;
   readonly images: Images;
   readonly split: Split;
+  /** Samples of the training part whose label no loss may look at. */
+  readonly hidden?: ReadonlySet<number>;
   readonly preprocess: PreprocessSpec;
   readonly training: TrainingConfig;
   readonly objective: readonly LossTerm[];
-  readonly teacher?: TeacherLogits;
+  readonly teacher?: Teacher;
   readonly seed: number;
   /** Where `training-state.bin` is kept while training goes on. */
   readonly directory: string;
@@ -99,16 +106,25 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const steps = stepsPerEpoch * epochs;
   const statePath = join(options.directory, STATE_FILE);
   const optimizer = makeOptimizer(training.optimizer);
+  const network = options.tapped ?? { model, names: [] };
 
   const saved = await readTrainingState<Position>(statePath);
-  if (saved) setWeights(model, saved.weights);
-  const state = startOptimizer(model, optimizer, saved?.slots);
+  if (saved) setWeights(network.model, saved.weights);
+  const state = startOptimizer(network.model, optimizer, saved?.slots);
+  const average =
+    training.average === undefined ? undefined : averageWeights(network.model, training.average, saved?.average);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? START;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
 
   const save = async (): Promise<void> =>
-    writeTrainingState(statePath, { position: at, weights: getWeights(model), slots: slotValues(state), best });
+    writeTrainingState(statePath, {
+      position: at,
+      weights: getWeights(network.model),
+      slots: slotValues(state),
+      average: average?.values() ?? [],
+      best,
+    });
 
   try {
     while (at.epoch < epochs && !isOutOfPatience(at, training.patience)) {
@@ -116,10 +132,19 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       const started = { time: clock(), samples: at.samples };
       let rate = 0;
       const view = { seed, epoch };
-      const order = { batchSize, preprocess, shuffle: view, augment: { ...training.augment, ...view }, skip: at.batch };
+      const order = {
+        batchSize,
+        preprocess,
+        shuffle: view,
+        augment: { ...training.augment, ...view },
+        ...(options.hidden && { hidden: options.hidden }),
+        skip: at.batch,
+      };
       for await (const batch of batches(images, split.train, order)) {
         rate = learningRateAt(at.step, steps, training);
-        const losses = runStep(options, state, optimizer, batch, { rate, step: at.step });
+        const now = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
+        const losses = runStep(options, network, state, optimizer, batch, now);
+        average?.update(at.step + 1);
         at = {
           ...at,
           step: at.step + 1,
@@ -136,12 +161,17 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         }
       }
 
+      // With an average, that is what is validated and kept; the training goes on from the weights themselves.
+      const weights = getWeights(network.model);
+      const candidate = average?.values() ?? weights;
+      if (average) setWeights(network.model, candidate);
       const logits = predictLogits(model, images, preprocess, split.validation);
+      if (average) setWeights(network.model, weights);
       const validationAccuracy = accuracyOf(logits, images.classes, split.validation);
       const losses = Object.fromEntries(Object.entries(at.sums).map(([name, sum]) => [name, sum / at.samples]));
       const record: EpochRecord = { epoch, losses, validationAccuracy, learningRate: rate };
       if (validationAccuracy > bestAccuracy(at)) {
-        best = getWeights(model);
+        best = candidate;
         at = { ...at, bestEpoch: epoch };
       }
       const seconds = (clock() - started.time) / 1000;
@@ -153,9 +183,10 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     }
   } finally {
     state.dispose();
+    average?.dispose();
   }
 
-  setWeights(model, best);
+  setWeights(network.model, best);
   return {
     bestEpoch: at.bestEpoch,
     validationAccuracy: bestAccuracy(at),
@@ -170,22 +201,22 @@ export async function removeTrainingState(directory: string): Promise<void> {
 }
 
 function runStep(
-  { model, objective, teacher, training, preprocess }: TrainOptions,
+  { objective, teacher, training, preprocess }: TrainOptions,
+  network: TappedModel,
   state: OptimizerState,
   optimizer: ReturnType<typeof makeOptimizer>,
   batch: Batch,
-  { rate, step }: { readonly rate: number; readonly step: number },
+  { rate, step, epoch }: { readonly rate: number; readonly step: number; readonly epoch: number },
 ): LossValues {
   const { height, width, channels } = preprocess;
-  setDropoutStep(model, step);
-  const [inputs, labels] = [
-    tf.tensor(batch.inputs, [batch.size, height, width, channels]),
-    tf.tensor1d(batch.classes, "int32"),
-  ];
-  const logits = teacher?.(batch, inputs);
-  const targets = logits ? { labels, teacher: logits } : { labels };
-  const { losses, gradients } = trainingStep(model, objective, inputs, targets);
-  tf.dispose(logits ? [inputs, labels, logits] : [inputs, labels]);
+  setDropoutStep(network.model, step);
+  const inputs = tf.tensor(batch.inputs, [batch.size, height, width, channels]);
+  const labels = labelsOf(batch.classes);
+  const said = teacher?.(batch, inputs);
+  const mixed = batch.mixed && { labels: labelsOf(batch.mixed.partners), share: batch.mixed.share };
+  const targets = { labels, ...(said && { teacher: said }), ...(mixed && { mixed }) };
+  const { losses, gradients } = trainingStep(network, termsAt(objective, epoch), inputs, targets);
+  tf.dispose({ inputs, targets } as unknown as tf.TensorContainer);
   if (!Number.isFinite(losses.total)) {
     tf.dispose([...gradients.values()]);
     throw new DistillateError({
@@ -195,8 +226,16 @@ function runStep(
     });
   }
   const limited = training.clipNorm === undefined ? gradients : clipByGlobalNorm(gradients, training.clipNorm);
-  applyGradients(model, optimizer, state, limited, { rate, step: step + 1 });
+  applyGradients(network.model, optimizer, state, limited, { rate, step: step + 1 });
   return losses;
+}
+
+/** Classes as tensors; those of -1 are left out, and the rest named. */
+function labelsOf(classes: Int32Array): Labels {
+  if (!classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
+  const rows = Int32Array.from(classes.keys()).filter((row) => classes[row]! >= 0);
+  const known = rows.map((row) => classes[row]!);
+  return { classes: tf.tensor1d(known, "int32"), rows: tf.tensor1d(rows, "int32") };
 }
 
 function bestAccuracy({ history, bestEpoch }: Position): number {

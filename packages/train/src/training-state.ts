@@ -1,8 +1,8 @@
 /**
- * Where a training stands, in one file that is there whole or not at all: position, history, weights, optimiser slots and the
- * best weights so far. All randomness is a function of the seed and the position, so this is everything.
+ * Where a training stands, in one file that is there whole or not at all: position, history, weights, optimiser slots, the
+ * weights' moving average and the best weights so far. All randomness is a function of the seed and the position, so this is everything.
  *
- * Layout: "DTRS", version (u32 LE = 1), length of the header (u32 LE), header (JSON), then the arrays as float32, little-endian,
+ * Layout: "DTRS", version (u32 LE = 2), length of the header (u32 LE), header (JSON), then the arrays as float32, little-endian,
  * in the header's order. The header carries the SHA-256 of the arrays.
  */
 import { createHash } from "node:crypto";
@@ -11,6 +11,7 @@ import { DistillateError } from "@distillate/bundle";
 import { writeFileAtomic } from "./atomic-write.ts";
 
 const MAGIC = "DTRS";
+const VERSION = 2;
 const PREFIX = 12;
 
 /** The arrays of a training state. */
@@ -19,6 +20,8 @@ export interface TrainingArrays {
   readonly weights: readonly Float32Array[];
   /** Optimiser slots, weight by weight. */
   readonly slots: readonly Float32Array[];
+  /** Moving average of the weights; empty where none is kept. */
+  readonly average: readonly Float32Array[];
   /** Weights of the best epoch so far; empty before the first. */
   readonly best: readonly Float32Array[];
 }
@@ -34,7 +37,7 @@ interface Header<Position> {
   readonly sha256: string;
 }
 
-const GROUPS: readonly (keyof TrainingArrays)[] = ["weights", "slots", "best"];
+const GROUPS: readonly (keyof TrainingArrays)[] = ["weights", "slots", "average", "best"];
 
 /** Writes a training state over the one that is there. */
 export async function writeTrainingState<Position>(path: string, state: TrainingState<Position>): Promise<void> {
@@ -44,6 +47,7 @@ export async function writeTrainingState<Position>(path: string, state: Training
     lengths: {
       weights: state.weights.map(({ length }) => length),
       slots: state.slots.map(({ length }) => length),
+      average: state.average.map(({ length }) => length),
       best: state.best.map(({ length }) => length),
     },
     sha256: createHash("sha256").update(arrays).digest("hex"),
@@ -51,7 +55,7 @@ export async function writeTrainingState<Position>(path: string, state: Training
   const text = Buffer.from(JSON.stringify(header));
   const prefix = Buffer.alloc(PREFIX);
   prefix.write(MAGIC, "latin1");
-  prefix.writeUInt32LE(1, 4);
+  prefix.writeUInt32LE(VERSION, 4);
   prefix.writeUInt32LE(text.length, 8);
   await writeFileAtomic(path, Buffer.concat([prefix, text, arrays]));
 }
@@ -82,13 +86,19 @@ export async function readTrainingState<Position>(path: string): Promise<Trainin
       offset += 4 * length;
       return array;
     });
-  const { weights, slots, best } = header.lengths;
-  return { position: header.position, weights: take(weights), slots: take(slots), best: take(best) };
+  const { weights, slots, average, best } = header.lengths;
+  return {
+    position: header.position,
+    weights: take(weights),
+    slots: take(slots),
+    average: take(average),
+    best: take(best),
+  };
 }
 
 function parseHeader<Position>(bytes: Buffer, path: string): Header<Position> {
-  if (bytes.length < PREFIX || bytes.toString("latin1", 0, 4) !== MAGIC || bytes.readUInt32LE(4) !== 1) {
-    throw corrupted(path, `it has ${bytes.length} bytes that do not begin as a training state of version 1`);
+  if (bytes.length < PREFIX || bytes.toString("latin1", 0, 4) !== MAGIC || bytes.readUInt32LE(4) !== VERSION) {
+    throw corrupted(path, `it has ${bytes.length} bytes that do not begin as a training state of version ${VERSION}`);
   }
   const end = PREFIX + bytes.readUInt32LE(8);
   try {

@@ -4,6 +4,7 @@ import { DistillateError } from "@distillate/bundle";
 import {
   cacheDirectory,
   type DataConfig,
+  type DataNote,
   type Dataset,
   type Images,
   type LoadOptions,
@@ -29,17 +30,31 @@ export async function loadData(
         onEvent({ kind: "progress", what: event.what, done: event.done, total: event.total });
     },
   });
-  if (limit === undefined) return dataset;
+  const notes = [...dataset.notes, ...notesOn(data)];
+  if (limit === undefined) return { ...dataset, notes };
   return {
     ...dataset,
     train: first(dataset.train, limit),
     test: first(dataset.test, limit),
     hash: `${dataset.hash}:${limit}`,
-    notes: [
-      ...dataset.notes,
-      { code: "data-limited", message: `only the first ${limit} images of each part are used` },
-    ],
+    notes,
   };
+}
+
+/** What the configuration leaves out of the set. */
+function notesOn({ limit, labelled }: DataConfig): readonly DataNote[] {
+  const notes: DataNote[] = [];
+  if (limit !== undefined) {
+    notes.push({ code: "data-limited", message: `only the first ${limit} images of each part are used` });
+  }
+  if (labelled < 1) {
+    const share = `${Number((100 * labelled).toPrecision(3))} %`;
+    notes.push({
+      code: "labels-hidden",
+      message: `only ${share} of the training images keep their label; the validation and test parts keep all`,
+    });
+  }
+  return notes;
 }
 
 const LOADERS: {

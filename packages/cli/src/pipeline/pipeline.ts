@@ -4,7 +4,7 @@
  * commands are this same run, cut short.
  */
 import type { Decision, ExportReport } from "@distillate/export";
-import { type EngineName, type RunConfig, selectEngine, writeFileAtomic } from "@distillate/train";
+import { checkDistillation, type EngineName, type RunConfig, selectEngine, writeFileAtomic } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { htmlReport } from "../report/html.ts";
 import { markdownReport } from "../report/markdown.ts";
@@ -59,6 +59,7 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
     const data = await loadData(config, onEvent);
     for (const note of data.notes) onEvent({ kind: "note", ...note });
     const engine = await selectEngine({ engine: options.engine });
+    checkDistillation(config, { shape: data.train.shape, classes: data.labels.length });
     const context: PipelineContext = { run, config, engine, data, onEvent, signal, clock };
 
     const trained = await trainNetworks(context, until === "train" ? ["teacher", "baseline"] : undefined);

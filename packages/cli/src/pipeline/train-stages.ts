@@ -72,6 +72,7 @@ async function trainOne(
         engine: [engine.name, engine.version],
         data: data.hash,
         validation: config.data.validation,
+        labelled: config.data.labelled,
         splitSeed: config.seeds[0],
         seed,
         part,

@@ -4,19 +4,17 @@ import { join } from "node:path";
 import type { PreprocessSpec } from "@distillate/bundle";
 import {
   buildModel,
-  cachedTeacher,
   type Dataset,
+  guide,
+  hideLabels,
   isAugmenting,
-  liveTeacher,
   loadModel,
   objectiveOf,
   predictLogits,
-  type RunConfig,
   readCheckpoint,
   removeTrainingState,
   selectEngine,
   splitTrainValidation,
-  type TeacherLogits,
   trainModel,
   writeCheckpoint,
   writeFileAtomic,
@@ -55,16 +53,40 @@ async function train(
   const preprocess = preprocessFor(data);
   const part = role === "teacher" ? config.teacher : config.student;
   const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
+  const { labelled, unlabelled } = hideLabels(split.train, data.train.classes, config.data.labelled, config.seeds[0]!);
+  // Labels alone come round more often where they are few: every network takes the same number of steps.
+  const learnsFromAll = role === "student";
+  const rounds = learnsFromAll ? 1 : Math.round(split.train.length / labelled.length);
+  const { epochs, patience } = part.training;
+  const training = {
+    ...part.training,
+    epochs: epochs * rounds,
+    ...(patience !== undefined && { patience: patience * rounds }),
+  };
   const model = buildModel(part.model, { shape: data.train.shape, classes: data.labels.length, seed });
+
+  const objective = objectiveOf(part.training, role === "student" ? config.distill : undefined);
+  const from = task.teacher;
+  const guided =
+    from === undefined
+      ? undefined
+      : await guide(model, await loadModel((await readCheckpoint(from)).artifacts), objective, {
+          images: data.train,
+          preprocess,
+          augment: part.training.augment,
+          seed,
+          table: () => readLogits(join(from, TRAIN_LOGITS), data.labels.length),
+        });
 
   const result = await trainModel({
     model,
     images: data.train,
-    split,
+    split: learnsFromAll ? split : { ...split, train: labelled },
+    hidden: new Set(unlabelled),
     preprocess,
-    training: part.training,
-    objective: objectiveOf(part.training, role === "student" ? config.distill : undefined),
-    ...(task.teacher && { teacher: await teacherLogits(task.teacher, config, data, preprocess) }),
+    training,
+    objective,
+    ...guided,
     seed,
     directory,
     signal,
@@ -99,19 +121,6 @@ async function train(
   });
   await removeTrainingState(directory);
   return { parameters, epoch: result.bestEpoch, validationAccuracy: result.validationAccuracy };
-}
-
-/** The teacher's logits: looked up where every epoch sees the same images, computed on the very batch where it doesn't. */
-async function teacherLogits(
-  directory: string,
-  config: RunConfig,
-  data: Dataset,
-  preprocess: PreprocessSpec,
-): Promise<TeacherLogits> {
-  const teacher = await loadModel((await readCheckpoint(directory)).artifacts);
-  if (isAugmenting(config.student.training.augment)) return liveTeacher(teacher);
-  const table = await readLogits(join(directory, TRAIN_LOGITS), data.labels.length);
-  return cachedTeacher(table, teacher, data.train, preprocess);
 }
 
 serveParent(train);

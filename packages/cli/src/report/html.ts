@@ -1,14 +1,14 @@
 /** `report.html`: one file without anything from outside. */
 import { type Figure, figures } from "./plots.ts";
-import { finding, type RunReport } from "./run-report.ts";
+import { describeCheck, finding, type RunReport } from "./run-report.ts";
 import { COLUMNS } from "./table.ts";
 
 const STYLE = `:root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#1a7f4b;--bad:#c0392b}
-body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem;font-size:1.15rem}.lead{font-size:1.1rem;max-width:48rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .7rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
-.right{text-align:right}thead th{border-bottom-width:2px}
+.right{text-align:right}thead th{border-bottom-width:2px;vertical-align:bottom;white-space:normal}
 .ok{color:var(--good)}.failed{color:var(--bad);font-weight:600}
 figure{margin:2.2rem 0}figcaption{font-weight:600;margin-bottom:.5rem}.legend{margin:.2rem 0;font-size:.85rem}.swatch{display:inline-block;width:.8em;height:.8em;border-radius:50%;margin-left:.8em}svg{max-width:100%;height:auto;background:none!important}pre{background:var(--soft);padding:1rem;overflow-x:auto}
 @media(prefers-color-scheme:dark){:root{--good:#5fd08f;--bad:#ff8f80}}@media print{body{max-width:none}}`;
@@ -29,10 +29,10 @@ ${table(
 )}
 ${figures(report).map(figure).join("\n")}
 <h2>Checks</h2><ul>${checks
-    .map(
-      ({ name, found, allowed, ok }) =>
-        `<li><span class="${ok ? "ok" : "failed"}">${ok ? "passed" : "FAILED"}</span> ${escapeHtml(name)}: ${found}, allowed ${allowed}</li>`,
-    )
+    .map((check) => {
+      const { verdict, text } = describeCheck(check);
+      return `<li><span class="${check.ok ? "ok" : "failed"}">${verdict}</span> ${escapeHtml(text)}</li>`;
+    })
     .join("")}</ul>
 ${table(
   "Training, epoch by epoch",

@@ -1,4 +1,4 @@
-import { finding, type RunReport } from "./run-report.ts";
+import { describeCheck, finding, type RunReport } from "./run-report.ts";
 import { COLUMNS } from "./table.ts";
 
 /** The report as Markdown. */
@@ -14,9 +14,7 @@ export function markdownReport(report: RunReport): string {
     row(COLUMNS.map(({ align }) => (align === "left" ? ":--" : "--:"))),
     ...report.models.map((model) => row(COLUMNS.map((column) => column.cell(model)))),
     "",
-    ...report.checks.map(
-      ({ name, found, allowed, ok }) => `- ${ok ? "passed" : "FAILED"}: ${name}: ${found}, allowed ${allowed}`,
-    ),
+    ...report.checks.map(describeCheck).map(({ verdict, text }) => `- ${verdict}: ${text}`),
     "",
     `Trained on ${report.data.train.toLocaleString("en")} images, measured on ${report.data.test.toLocaleString("en")}; ` +
       `the student shipped is that of seed ${report.shippedSeed}, the best on the validation part. ` +

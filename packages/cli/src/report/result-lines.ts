@@ -1,5 +1,5 @@
 import type { PipelineResult } from "../pipeline/pipeline.ts";
-import { finding } from "./run-report.ts";
+import { describeCheck, finding } from "./run-report.ts";
 import { textTable } from "./table.ts";
 
 /** What a run up to any stage shows on a terminal at its end. */
@@ -14,9 +14,7 @@ export function describeResult({ trained, fp32, int8, checks, report }: Pipeline
       );
     }
   }
-  for (const { name, found, allowed, ok } of checks ?? []) {
-    lines.push(`${ok ? "passed" : "FAILED"}: ${name}: ${found}, allowed ${allowed}`);
-  }
+  for (const { verdict, text } of (checks ?? []).map(describeCheck)) lines.push(`${verdict}: ${text}`);
   if (report) lines.push(`${out}/report.html, report.json and report.md in ${report.seconds.toFixed(1)} s`);
   else for (const file of [fp32, int8]) if (file) lines.push(`${file.path}: ${file.onnx.byteLength} bytes`);
   return `${lines.join("\n")}\n`;

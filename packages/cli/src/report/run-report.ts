@@ -66,6 +66,14 @@ export const MODEL_NAMES: { readonly [Id in ModelRow["id"]]: string } = {
   int8: "exported, int8",
 };
 
+/** A check's verdict and what it found, for people: three digits say enough. */
+export function describeCheck({ name, found, allowed, ok }: Check): {
+  readonly verdict: string;
+  readonly text: string;
+} {
+  return { verdict: ok ? "passed" : "FAILED", text: `${name}: ${Number(found.toPrecision(3))}, allowed ${allowed}` };
+}
+
 /** Mean and standard deviation (n - 1). */
 export function meanAndDeviation(values: readonly number[]): { readonly mean: number; readonly deviation?: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

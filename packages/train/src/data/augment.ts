@@ -1,5 +1,6 @@
 /**
- * Random changes of a training image, on bytes: shift with black coming in, mirror, erase a rectangle.
+ * Random changes of a training image, on bytes: shift with black coming in, mirror, brightness and contrast, erase a
+ * rectangle.
  *
  * What happens to a sample depends on (seed, epoch, sample) alone, not on the batch it is in, so a resumed epoch sees the
  * same images. Erasing: Zhong et al. 2020 (arXiv 1708.04896), with noise-free black, area 2 to 33 %, ratio 0.3 to 1/0.3.
@@ -11,8 +12,8 @@ import { nextUnit, randomFor } from "../random.ts";
 const ERASE = { minArea: 0.02, maxArea: 0.33, minRatio: 0.3 } as const;
 
 /** Whether a configuration changes images at all; if not, every epoch sees the same view. */
-export function isAugmenting({ shift, flip, erase }: AugmentConfig): boolean {
-  return shift > 0 || flip || erase > 0;
+export function isAugmenting({ shift, flip, erase, colour, mixup, cutmix }: AugmentConfig): boolean {
+  return shift > 0 || flip || erase > 0 || colour > 0 || mixup > 0 || cutmix > 0;
 }
 
 /**
@@ -43,6 +44,7 @@ export function augmentImage(
     target.set(source.subarray(start, start + Math.max(0, columns) * channels), y * row + (fromX + right) * channels);
   }
   if (mirror) mirrorRows(target, shape);
+  if (config.colour > 0) changeColour(target, config.colour, random);
   if (config.erase > 0 && nextUnit(random) < config.erase) eraseRectangle(target, shape, random);
 }
 
@@ -62,6 +64,14 @@ function mirrorRows(image: Uint8Array, [height, width, channels]: readonly [numb
       }
     }
   }
+}
+
+/** Contrast about mid-grey, then brightness, each by a factor from 1 - limit to 1 + limit; bytes are rounded and kept in range. */
+function changeColour(image: Uint8Array, limit: number, random: RandomGenerator): void {
+  const contrast = 1 + limit * (2 * nextUnit(random) - 1);
+  const brightness = 1 + limit * (2 * nextUnit(random) - 1);
+  const changed = Uint8ClampedArray.from({ length: 256 }, (_, value) => ((value - 128) * contrast + 128) * brightness);
+  for (let i = 0; i < image.length; i++) image[i] = changed[image[i]!]!;
 }
 
 function eraseRectangle(

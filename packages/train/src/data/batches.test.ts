@@ -43,6 +43,8 @@ test("every sample once; the order depends on seed and epoch; skipping goes on w
   expect(await order({ shuffle: { seed: 1, epoch: 1 }, skip: 2 })).toEqual(shuffled.slice(8));
 });
 
+const NONE = { shift: 0, flip: false, erase: 0, colour: 0, mixup: 0, cutmix: 0 } as const;
+
 test("a split is a partition with each class' share", () => {
   fc.assert(
     fc.property(
@@ -63,16 +65,22 @@ test("a split is a partition with each class' share", () => {
   );
 });
 
+test("a split that leaves nothing to train on is refused", () => {
+  expect(() => splitTrainValidation([0, 1, 0, 1], 4, 1)).toThrowError(
+    expect.objectContaining({ code: "split-impossible", message: expect.stringContaining("4 of 4") }),
+  );
+});
+
 test("a shift moves every pixel by the same step and brings black in; a flip twice is nothing", () => {
   const source = Uint8Array.from({ length: 25 }, (_, i) => i + 1);
   for (let sample = 0; sample < 50; sample++) {
     const target = new Uint8Array(25);
-    augmentImage(source, target, [5, 5, 1], { shift: 2, flip: false, erase: 0 }, { seed: 1, epoch: 1, sample });
+    augmentImage(source, target, [5, 5, 1], { ...NONE, shift: 2 }, { seed: 1, epoch: 1, sample });
     const at = target.findIndex((value) => value !== 0);
     const step = at - (target[at]! - 1);
     for (const [place, value] of target.entries()) if (value !== 0) expect(place - (value - 1)).toBe(step);
     const mirrored = new Uint8Array(25);
-    augmentImage(source, mirrored, [5, 5, 1], { shift: 0, flip: true, erase: 0 }, { seed: 1, epoch: 1, sample });
+    augmentImage(source, mirrored, [5, 5, 1], { ...NONE, flip: true }, { seed: 1, epoch: 1, sample });
     expect([1, 5]).toContain(mirrored[0]);
   }
 });

@@ -3,6 +3,7 @@ import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
 import { augmentImage, isAugmenting } from "./augment.ts";
 import type { Images } from "./dataset.ts";
+import { isMixing, type Mixed, mixBatch } from "./mix.ts";
 
 /** One batch, ready for a model. Its arrays are used again for the next batch: copy what must last. */
 export interface Batch {
@@ -11,7 +12,10 @@ export interface Batch {
   readonly indices: Uint32Array;
   /** `size * height * width * channels` floats in the layout of the preprocessing. */
   readonly inputs: Float32Array;
+  /** -1 for a sample whose label is hidden. */
   readonly classes: Int32Array;
+  /** There where images were mixed: whose labels count beside their own. */
+  readonly mixed?: Mixed;
 }
 
 /** How {@link batches} goes through a set. */
@@ -21,6 +25,8 @@ export interface BatchOptions {
   /** In an order of this seed and epoch; without it in the order of the indices. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
   readonly augment?: AugmentConfig & { readonly seed: number; readonly epoch: number };
+  /** Samples whose label nobody may look at. */
+  readonly hidden?: ReadonlySet<number>;
   /** Batches to leave out at the start: where a resumed epoch goes on. */
   readonly skip?: number;
 }
@@ -45,9 +51,18 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
       const pixels = images.pixels.subarray(sample * length, (sample + 1) * length);
       if (changed && augment) augmentImage(pixels, changed, images.shape, augment, { ...augment, sample });
       normalizeImage(changed ?? pixels, preprocess, inputs, place * length);
-      classes[place] = images.classes[sample]!;
+      classes[place] = options.hidden?.has(sample) ? -1 : images.classes[sample]!;
     }
     const size = members.length;
-    yield { size, indices: members, inputs: inputs.subarray(0, size * length), classes: classes.subarray(0, size) };
+    const batch: Batch = {
+      size,
+      indices: members,
+      inputs: inputs.subarray(0, size * length),
+      classes: classes.subarray(0, size),
+    };
+    if (augment && isMixing(augment)) {
+      const key = { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };
+      yield { ...batch, mixed: mixBatch(batch.inputs, batch.classes, images.shape, augment, key) };
+    } else yield batch;
   }
 }

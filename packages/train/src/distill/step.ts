@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
-import type { DistillConfig, TrainingConfig } from "../config.ts";
 import { LOSSES, type LossInput, type LossTerm } from "../losses/index.ts";
+import { applyTapped, type TappedModel } from "./taps.ts";
 
 /** Losses of one step by name; `total` is their weighted sum. */
 export type LossValues = Readonly<Record<string, number>>;
@@ -13,42 +12,27 @@ export interface StepResult {
 }
 
 /**
- * The objective of a network: labels alone for teachers and baselines, labels and teacher for students.
- * A term without weight is left out.
- */
-export function objectiveOf(
-  training: Pick<TrainingConfig, "labelSmoothing">,
-  distill?: DistillConfig,
-): readonly LossTerm[] {
-  const ce = { name: "ce", weight: distill?.ceWeight ?? 1, smoothing: training.labelSmoothing } as const;
-  const terms: readonly LossTerm[] = distill
-    ? [ce, { name: "kd", weight: distill.kdWeight, temperature: distill.temperature }]
-    : [ce];
-  return terms.filter(({ weight }) => weight > 0);
-}
-
-/**
- * One forward and backward pass: `inputs` through the model in training mode, every term of the objective on its logits,
+ * One forward and backward pass: `inputs` through the model in training mode, every term of the objective on what comes out,
  * gradients of their weighted sum with respect to all trainable weights.
  */
 export function trainingStep(
-  model: LayersModel,
+  network: TappedModel,
   objective: readonly LossTerm[],
   inputs: tf.Tensor,
   targets: Omit<LossInput, "student">,
 ): StepResult {
   const named = new Map<string, tf.Scalar>();
-  const weights = model.trainableWeights.map((weight) => ({
+  const weights = network.model.trainableWeights.map((weight) => ({
     name: weight.name,
     variable: weight.read() as tf.Variable,
   }));
   const { value, grads } = tf.variableGrads(
     () => {
-      const student = model.apply(inputs, { training: true }) as tf.Tensor2D;
+      const student = applyTapped(network, inputs, true);
       const weighted = objective.map((term) => {
         const loss = evaluateTerm(term, { ...targets, student });
         named.set(term.name, tf.keep(tf.clone(loss)));
-        return tf.mul(loss, term.weight);
+        return tf.mul(loss, term.weight as number);
       });
       return tf.addN(weighted) as tf.Scalar;
     },
@@ -65,5 +49,6 @@ export function trainingStep(
 }
 
 function evaluateTerm(term: LossTerm, input: LossInput): tf.Scalar {
-  return term.name === "ce" ? LOSSES.ce(input, term) : LOSSES.kd(input, term);
+  // A table cannot say that a term and its loss have one name.
+  return (LOSSES[term.name] as (input: LossInput, term: LossTerm) => tf.Scalar)(input, term);
 }

@@ -37,7 +37,7 @@ test("rows are those of the batch's images", () => {
   const lookUp = cachedTeacher(table, teacher, images, preprocess);
   const indices = Uint32Array.of(149, 0, 7);
   const inputs = new Float32Array();
-  const rows = lookUp({ size: 3, indices, inputs, classes: new Int32Array(3) }, undefined as never);
+  const { logits: rows } = lookUp({ size: 3, indices, inputs, classes: new Int32Array(3) }, undefined as never);
   expect([...rows.dataSync()]).toEqual([149, 0, 7].flatMap((i) => [...table.values.subarray(i * 3, i * 3 + 3)]));
 });
 

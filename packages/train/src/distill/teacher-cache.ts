@@ -7,15 +7,16 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Images } from "../data/dataset.ts";
 import { type Logits, predictLogits } from "../evaluate.ts";
-import type { TeacherLogits } from "../loop.ts";
+import type { Teacher } from "../loop.ts";
+import { applyTapped, type TappedModel } from "./taps.ts";
 
 const CHECKED = 64;
 /** Relative to the largest logit: what another engine or batch size may round differently. */
 const TOLERANCE = 1e-3;
 
 /** A teacher that is run on the very batch, for students whose images change from epoch to epoch. */
-export function liveTeacher(teacher: LayersModel): TeacherLogits {
-  return (_batch, inputs) => teacher.apply(inputs, { training: false }) as tf.Tensor2D;
+export function liveTeacher(teacher: TappedModel): Teacher {
+  return (_batch, inputs) => applyTapped(teacher, inputs, false);
 }
 
 /**
@@ -29,7 +30,7 @@ export function cachedTeacher(
   teacher: LayersModel,
   images: Images,
   preprocess: PreprocessSpec,
-): TeacherLogits {
+): Teacher {
   const rows = values.length / classes;
   if (rows !== images.count) throw mismatch(`${rows} rows, expected ${images.count}, one an image`);
   const step = Math.max(1, Math.floor(images.count / CHECKED));
@@ -49,7 +50,7 @@ export function cachedTeacher(
     for (const [place, image] of indices.entries()) {
       table.set(values.subarray(image * classes, (image + 1) * classes), place * classes);
     }
-    return tf.tensor2d(table, [batch, classes]);
+    return { logits: tf.tensor2d(table, [batch, classes]) };
   };
 }
 

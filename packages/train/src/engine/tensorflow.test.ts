@@ -21,10 +21,10 @@ const script = `
   const inputs = tf.tensor(Float32Array.from({ length: 16 * 144 }, (_, i) => Math.sin(i * 1.7)), [16, 12, 12, 1]);
   const labels = tf.tensor1d(Int32Array.from({ length: 16 }, (_, i) => i % 4), "int32");
   const teacher = tf.tensor2d(Float32Array.from({ length: 64 }, (_, i) => 3 * Math.cos(i)), [16, 4]);
-  const objective = [{ name: "ce", weight: 0.5, smoothing: 0.1 }, { name: "kd", weight: 0.5, temperature: 3 }];
+  const objective = [{ name: "ce", weight: 0.5, smoothing: 0.1 }, { name: "kd", weight: 0.5, temperature: 3, standardize: false }];
   const losses = [];
   for (let step = 1; step <= 10; step++) {
-    const result = trainingStep(model, objective, inputs, { labels, teacher });
+    const result = trainingStep({ model, names: [] }, objective, inputs, { labels: { classes: labels }, teacher: { logits: teacher } });
     applyGradients(model, optimizer, state, result.gradients, { rate: 0.01, step });
     losses.push(result.losses.total);
   }

@@ -1,29 +1,138 @@
-import type * as tf from "@tensorflow/tfjs-core";
+/**
+ * All losses by name. Each sees one batch through both networks; what it needs beyond the labels is checked before the first
+ * step (see objective.ts).
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { attentionTransfer } from "./attention-transfer.ts";
+import type { DistillConfig, Scheduled } from "./config.ts";
 import { crossEntropy } from "./cross-entropy.ts";
+import { decoupledDistillation } from "./decoupled.ts";
+import { correlationDistillation } from "./dist.ts";
 import { distillation } from "./distillation.ts";
+import { meanSquaredError } from "./mean-squared-error.ts";
+import { relationalDistillation } from "./relational.ts";
+import { similarityPreserving } from "./similarity-preserving.ts";
+import { standardize } from "./standardize.ts";
+
+/** What a network says of one batch. */
+export interface Outputs {
+  /** `[N, C]`. */
+  readonly logits: tf.Tensor2D;
+  /** Outputs of tapped layers, by tap: `[N, ...]`. */
+  readonly features?: Readonly<Record<string, tf.Tensor>>;
+}
+
+/** The labels of a batch. */
+export interface Labels {
+  /** `[M]`, int32. */
+  readonly classes: tf.Tensor1D;
+  /** Whose they are, `[M]`, int32; left out where every sample has one, in order. */
+  readonly rows?: tf.Tensor1D;
+}
 
 /** What a loss sees of one batch. */
 export interface LossInput {
-  /** `[N, C]`. */
-  readonly student: tf.Tensor2D;
-  /** `[N]`, int32. */
-  readonly labels: tf.Tensor1D;
-  /** `[N, C]`; there while a teacher takes part. */
-  readonly teacher?: tf.Tensor2D;
+  readonly student: Outputs;
+  readonly labels: Labels;
+  /** There where images were mixed: the partners' labels, and the share that is left of each sample's own. */
+  readonly mixed?: { readonly labels: Labels; readonly share: number };
+  /** There while a teacher takes part; it gets no gradient. */
+  readonly teacher?: Outputs;
 }
 
-/** One term of an objective: which loss, how heavy, with which knobs. */
-export type LossTerm =
-  | { readonly name: "ce"; readonly weight: number; readonly smoothing: number }
-  | { readonly name: "kd"; readonly weight: number; readonly temperature: number };
+/** Two layers whose outputs are compared. */
+export interface Tap {
+  readonly student: string;
+  readonly teacher: string;
+}
 
-/** All losses by name. */
-export const LOSSES: {
-  readonly [Name in LossTerm["name"]]: (input: LossInput, term: Extract<LossTerm, { name: Name }>) => tf.Scalar;
-} = {
-  ce: ({ student, labels }, { smoothing }) => crossEntropy(student, labels, smoothing),
-  kd: ({ student, teacher }, { temperature }) => {
-    if (teacher === undefined) throw new Error("the kd loss needs teacher logits");
-    return distillation(student, teacher, temperature);
-  },
+type Configured = Required<DistillConfig>;
+
+/** One term of an objective: which loss, how heavy, with which knobs. */
+export type LossTerm = {
+  [Name in keyof Configured]: { readonly name: Name } & Readonly<NonNullable<Configured[Name]>>;
+}[keyof Configured] & { readonly smoothing?: number };
+
+/** The name of a loss. */
+export type LossName = LossTerm["name"];
+
+/** A term whose schedules have been read for one step. */
+type Numeric<Term> = {
+  readonly [Key in keyof Term]: Scheduled extends Term[Key] ? number : Term[Key];
 };
+
+/** A term at one moment of the training. */
+export type TermOf<Name extends LossName> = Numeric<Extract<LossTerm, { name: Name }>>;
+
+/** All losses. */
+export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: TermOf<Name>) => tf.Scalar } = {
+  ce: ({ student, labels, mixed }, { smoothing = 0 }) => {
+    const own = withLabels(student.logits, labels, smoothing);
+    if (mixed === undefined) return own;
+    const others = withLabels(student.logits, mixed.labels, smoothing);
+    return tf.add(tf.mul(own, mixed.share), tf.mul(others, 1 - mixed.share));
+  },
+  kd: (input, term) => {
+    const { student, teacher } = logitsOf(input, term.standardize);
+    return distillation(student, teacher, term.temperature);
+  },
+  mse: (input) => {
+    const { student, teacher } = logitsOf(input, false);
+    return meanSquaredError(student, teacher);
+  },
+  dkd: (input, term) => {
+    const { student, teacher } = logitsOf(input, term.standardize);
+    return decoupledDistillation(student, teacher, input.labels.classes, term);
+  },
+  dist: (input, term) => {
+    const { student, teacher } = logitsOf(input, term.standardize);
+    return correlationDistillation(student, teacher, term);
+  },
+  hard: (input) => {
+    const { student, teacher } = logitsOf(input, false);
+    return crossEntropy(student, tf.argMax(teacher, 1));
+  },
+  at: (input, { taps }) => overTaps(input, taps, "at", attentionTransfer),
+  fitnet: (input, { taps }) => overTaps(input, taps, "fitnet", meanSquaredError),
+  rkd: (input, term) =>
+    overTaps(input, term.taps, "rkd", (student, teacher) => relationalDistillation(student, teacher, term)),
+  sp: (input, { taps }) => overTaps(input, taps, "sp", similarityPreserving),
+};
+
+/** Under which name the student's features carry a tap: a regressed one belongs to its pair of layers. */
+export function featureName(loss: LossName, { student, teacher }: Tap): string {
+  return loss === "fitnet" ? `${student}_as_${teacher}` : student;
+}
+
+/** Cross-entropy over the samples that have a label: 0, without a slope, where none has. */
+function withLabels(logits: tf.Tensor2D, { classes, rows }: Labels, smoothing: number): tf.Scalar {
+  if (rows === undefined) return crossEntropy(logits, classes, smoothing);
+  if (rows.size === 0) return tf.mul(tf.sum(logits), 0);
+  return crossEntropy(tf.gather(logits, rows), classes, smoothing);
+}
+
+function teacherOf({ teacher }: LossInput): Outputs {
+  if (teacher === undefined) throw new Error("this loss needs a teacher");
+  return teacher;
+}
+
+function logitsOf(
+  input: LossInput,
+  standardized: boolean,
+): { readonly student: tf.Tensor2D; readonly teacher: tf.Tensor2D } {
+  const [student, teacher] = [input.student.logits, teacherOf(input).logits];
+  return standardized ? { student: standardize(student), teacher: standardize(teacher) } : { student, teacher };
+}
+
+/** The sum over all pairs of layers. */
+function overTaps(
+  input: LossInput,
+  taps: readonly Tap[],
+  name: LossName,
+  loss: (student: tf.Tensor, teacher: tf.Tensor) => tf.Scalar,
+): tf.Scalar {
+  const teacher = teacherOf(input).features!;
+  return tf.addN(
+    taps.map((tap) => loss(input.student.features![featureName(name, tap)]!, teacher[tap.teacher]!)),
+  ) as tf.Scalar;
+}
