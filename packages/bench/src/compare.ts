@@ -10,7 +10,8 @@ export interface Side {
 /**
  * The ratio head / base of one percentile.
  *
- * @param paired the sides were measured in the same rounds of one measurement: rounds that only one side has are left out.
+ * @param paired the sides were measured in the same rounds of one measurement: rounds that only one side has are left out. Sides
+ * that share no round are compared as if measured apart.
  */
 export function compareLatency(
   base: Side,
@@ -19,9 +20,9 @@ export function compareLatency(
   { seed, paired }: { readonly seed: number; readonly paired: boolean },
 ): Interval {
   const samples = ({ blocks }: Side): Blocks => blocks.map((block) => block.samples);
-  if (!paired) return bootstrapRatio(samples(base), samples(head), PERCENTILES[percentile], { seed });
   const byRound = new Map(head.blocks.map((block) => [block.round, block]));
-  const shared = base.blocks.filter(({ round }) => byRound.has(round));
+  const shared = paired ? base.blocks.filter(({ round }) => byRound.has(round)) : [];
+  if (shared.length === 0) return bootstrapRatio(samples(base), samples(head), PERCENTILES[percentile], { seed });
   const others = shared.map(({ round }) => byRound.get(round)!.samples);
   return bootstrapRatio(samples({ blocks: shared }), others, PERCENTILES[percentile], { seed, paired });
 }

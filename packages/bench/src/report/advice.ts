@@ -26,7 +26,8 @@ export function adviceOf({ targets, settings }: BenchReport): readonly string[] 
 }
 
 function sentence(place: string, candidates: readonly TargetReport[], seed: number): string {
-  const qualities = candidates.map(({ quality }) => quality?.accuracy ?? quality?.agreement ?? 0);
+  // Without labels all are held against a reference, which agrees with itself.
+  const qualities = candidates.map(({ quality }) => quality?.accuracy ?? quality?.agreement ?? 1);
   const best = Math.max(...qualities);
   const good = candidates.filter((_, i) => best - qualities[i]! <= ACCURACY_ALLOWANCE);
   const left = candidates.filter((target) => !good.includes(target));

@@ -112,8 +112,10 @@ function distribution(shown: readonly Shown[], models: readonly string[]): Figur
 
 function front(shown: readonly Shown[], models: readonly string[]): Figure | undefined {
   const points = shown.flatMap(({ target, model, p50 }) => {
-    const quality = target.quality?.accuracy ?? target.quality?.agreement;
-    return quality === undefined ? [] : [{ place: placeOf(target), model, p50, quality: 100 * quality }];
+    if (target.quality === undefined) return [];
+    // The reference of an agreement agrees with itself.
+    const quality = target.quality.accuracy ?? target.quality.agreement ?? 1;
+    return [{ place: placeOf(target), model, p50, quality: 100 * quality }];
   });
   if (points.length < 2) return undefined;
   const isAccuracy = shown.some(({ target }) => target.quality?.accuracy !== undefined);

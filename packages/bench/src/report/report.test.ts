@@ -131,6 +131,12 @@ describe("what to ship", () => {
     expect(advice(fp32, bad)).toMatch(/ship fp32: .*; int8 is left out, it loses 4\.0 points of accuracy/);
   });
 
+  test("without labels the reference counts as agreeing with itself", () => {
+    const reference = { ...fp32, quality: { samples: 8, answers: [] } };
+    const other = { ...int8, quality: { samples: 8, answers: [], agreement: 0.9, reference: fp32.id } };
+    expect(advice(reference, other)).toMatch(/ship fp32: .*; int8 is left out, it loses 10\.0 points of agreement/);
+  });
+
   test("a measurement that is INVALID is a hint only", () => {
     expect(advice(fp32, target({ model: "int8", milliseconds: 6, bytes: 6_000, invalid: "too short" }))).toMatch(
       /take it as a hint/,

@@ -85,10 +85,14 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
   async run({ args }) {
     const path = args.model;
     const seed = wholeNumber("seed", args.seed);
+    const rule = STOP_RULES[oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName];
+    const scenarios = args.scenarios
+      .split(",")
+      .filter(Boolean)
+      .map((name) => oneOf("scenarios", name, SCENARIOS) as Scenario);
     const { files, networks, subject, inputs } = await openSubject(path, { ...args, seed });
     const targets = targetsOf(files, networks, args);
     if (targets.length === 0) throw new UsageError(`--targets ${args.targets} leaves nothing to measure`);
-    const rule = STOP_RULES[oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName];
     const abort = new AbortController();
     const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort(interrupted()));
     process.on("SIGINT", interrupt);
@@ -105,10 +109,7 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
         reference: targets.find(({ model }) => model === "teacher")?.id,
         rule,
         seed,
-        scenarios: args.scenarios
-          .split(",")
-          .filter(Boolean)
-          .map((name) => oneOf("scenarios", name, SCENARIOS) as Scenario),
+        scenarios,
         framesPerSecond: wholeNumber("fps", args.fps),
         sustainedSeconds: 60 * wholeNumber("minutes", args.minutes),
         softwareWebgpu: args["software-webgpu"] === true,
