@@ -9,6 +9,8 @@ import { bytes, milliseconds, placeOf } from "./rows.ts";
 import type { BenchReport, TargetReport } from "./schema.ts";
 
 const ACCURACY_ALLOWANCE = 0.005;
+/** On fewer samples one wrong answer is more than the allowance, and says nothing. */
+const ENOUGH_SAMPLES = 200;
 const WORTH_IT = 0.05;
 const NOTICEABLE_MILLISECONDS = 1;
 
@@ -29,15 +31,22 @@ function sentence(place: string, candidates: readonly TargetReport[], seed: numb
   // Without labels all are held against a reference, which agrees with itself.
   const qualities = candidates.map(({ quality }) => quality?.accuracy ?? quality?.agreement ?? 1);
   const best = Math.max(...qualities);
-  const good = candidates.filter((_, i) => best - qualities[i]! <= ACCURACY_ALLOWANCE);
+  const few = candidates.some(({ quality }) => (quality?.samples ?? 0) < ENOUGH_SAMPLES);
+  const good = few ? candidates : candidates.filter((_, i) => best - qualities[i]! <= ACCURACY_ALLOWANCE);
   const left = candidates.filter((target) => !good.includes(target));
   const dropped = left.map(({ model }, i) => {
     const lost = 100 * (best - qualities[candidates.indexOf(left[i]!)]!);
     return `; ${model} is left out, it loses ${lost.toFixed(1)} points of ${candidates[0]!.quality?.accuracy === undefined ? "agreement" : "accuracy"}`;
   });
-  const unsure = candidates.some(({ latency }) => latency?.invalid !== undefined)
-    ? " (INVALID measurements: take it as a hint)"
-    : "";
+  const doubts = [
+    ...(candidates.some(({ latency }) => latency?.invalid !== undefined)
+      ? ["INVALID measurements: take it as a hint"]
+      : []),
+    ...(few && Math.min(...qualities) < best
+      ? ["too few samples to judge the accuracy: measure it with labelled data"]
+      : []),
+  ];
+  const unsure = doubts.length > 0 ? ` (${doubts.join("; ")})` : "";
   const [first, ...rest] = [...good].sort((a, b) => a.latency!.summary!.p50 - b.latency!.summary!.p50);
   const facts = ({ latency, size }: TargetReport): string =>
     `${milliseconds(latency!.summary!.p50)} ms at the median, ${bytes(size!.brotliBytes)} to download`;

@@ -132,9 +132,13 @@ describe("what to ship", () => {
   });
 
   test("without labels the reference counts as agreeing with itself", () => {
-    const reference = { ...fp32, quality: { samples: 8, answers: [] } };
-    const other = { ...int8, quality: { samples: 8, answers: [], agreement: 0.9, reference: fp32.id } };
+    const reference = { ...fp32, quality: { samples: 800, answers: [] } };
+    const other = { ...int8, quality: { samples: 800, answers: [], agreement: 0.9, reference: fp32.id } };
     expect(advice(reference, other)).toMatch(/ship fp32: .*; int8 is left out, it loses 10\.0 points of agreement/);
+    const probe = { ...other, quality: { ...other.quality, samples: 8 } };
+    expect(advice({ ...fp32, quality: { samples: 8, answers: [] } }, probe)).toMatch(
+      /ship int8: .* too few samples to judge/,
+    );
   });
 
   test("a measurement that is INVALID is a hint only", () => {
