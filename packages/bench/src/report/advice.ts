@@ -33,11 +33,14 @@ function sentence(place: string, candidates: readonly TargetReport[], seed: numb
   const best = Math.max(...qualities);
   const few = candidates.some(({ quality }) => (quality?.samples ?? 0) < ENOUGH_SAMPLES);
   const good = few ? candidates : candidates.filter((_, i) => best - qualities[i]! <= ACCURACY_ALLOWANCE);
-  const left = candidates.filter((target) => !good.includes(target));
-  const dropped = left.map(({ model }, i) => {
-    const lost = 100 * (best - qualities[candidates.indexOf(left[i]!)]!);
-    return `; ${model} is left out, it loses ${lost.toFixed(1)} points of ${candidates[0]!.quality?.accuracy === undefined ? "agreement" : "accuracy"}`;
-  });
+  const measure = candidates[0]!.quality?.accuracy === undefined ? "agreement" : "accuracy";
+  const dropped = candidates.flatMap((candidate, i) =>
+    good.includes(candidate)
+      ? []
+      : [
+          `; ${candidate.model} is left out, it loses ${(100 * (best - qualities[i]!)).toFixed(1)} points of ${measure}`,
+        ],
+  );
   const doubts = [
     ...(candidates.some(({ latency }) => latency?.invalid !== undefined)
       ? ["INVALID measurements: take it as a hint"]
@@ -57,14 +60,13 @@ function sentence(place: string, candidates: readonly TargetReport[], seed: numb
   const against = first === smallest ? rest[0]! : smallest;
   const { low, high, estimate } = compareLatency(sideOf(first!), sideOf(against), "p50", { seed, paired: true });
   const interval = `${low.toFixed(2)} to ${high.toFixed(2)}`;
+  const faster = low > 1 + WORTH_IT;
   if (first === smallest) {
-    const speed =
-      low > 1 + WORTH_IT
-        ? `${estimate.toFixed(1)} times as fast as ${against.model} (${interval})`
-        : `no slower than ${against.model}`;
+    const speed = faster
+      ? `${estimate.toFixed(1)} times as fast as ${against.model} (${interval})`
+      : `no slower than ${against.model}`;
     return `${begin} ship ${first.model}: ${speed} and the smallest, ${facts(first)}${dropped.join("")}${unsure}.`;
   }
-  const faster = low > 1 + WORTH_IT;
   if (faster && against.latency!.summary!.p50 < NOTICEABLE_MILLISECONDS) {
     return `${begin} ship ${smallest.model}: ${first!.model} is ${estimate.toFixed(1)} times as fast (95 % interval ${interval}), but neither takes a millisecond, and this is the smaller one: ${facts(smallest)}${dropped.join("")}${unsure}.`;
   }

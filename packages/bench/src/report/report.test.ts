@@ -137,7 +137,7 @@ describe("what to ship", () => {
     expect(advice(reference, other)).toMatch(/ship fp32: .*; int8 is left out, it loses 10\.0 points of agreement/);
     const probe = { ...other, quality: { ...other.quality, samples: 8 } };
     expect(advice({ ...fp32, quality: { samples: 8, answers: [] } }, probe)).toMatch(
-      /ship int8: .* too few samples to judge/,
+      /ship int8: .*too few samples to judge/,
     );
   });
 
