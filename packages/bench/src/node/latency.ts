@@ -77,11 +77,7 @@ function latencyOf({ blocks, invalid }: Measurement, joules: number | undefined)
   const cpu = blocks.reduce((sum, { cpuMilliseconds }) => sum + (cpuMilliseconds ?? Number.NaN), 0);
   const perRun = Number.isNaN(cpu) || runs === 0 ? undefined : cpu / runs;
   return {
-    blocks: [...blocks].map((block) => ({
-      ...block,
-      samples: [...block.samples],
-      calibration: [...block.calibration],
-    })),
+    blocks: blocks.map((block) => ({ ...block, calibration: [...block.calibration] })),
     summary: counted.length > 0 ? summarize(counted.flatMap(({ samples }) => samples)) : undefined,
     invalid,
     cpuMillisecondsPerRun: perRun,

@@ -34,22 +34,25 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
   const { inputs, targets, softwareWebgpu, execArgv } = options;
   let browser: Browser | undefined;
   let server: PageServer | undefined;
+  let webgpuMissing: string | undefined;
   if (targets.some(({ place }) => place === "chromium")) {
     try {
       browser = await launchChromium({ softwareWebgpu });
       server = await servePage(inputs);
+      if (targets.some(({ runtime }) => runtime === "onnxruntime-web-webgpu")) {
+        webgpuMissing = await findGpu(browser, server.url);
+      }
     } catch (error) {
       onMissing(error);
     }
   }
-  const gpu = browser && server ? await findGpu(browser, server.url) : undefined;
   const child = (): Host => revivingHost(inputs, () => connectToChild(execArgv));
   const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, server!.url));
   const hosts = new Map<string, Host>();
   const addresses = new Map<string, string>();
   return {
     browserVersion: browser?.version(),
-    webgpuMissing: gpu,
+    webgpuMissing,
     hostFor({ place, runtime, threads }) {
       // A page's onnxruntime takes its number of threads once; Node's takes it by session, its WebAssembly has one thread.
       const key = place === "node" ? "node" : `${runtime} ${threads}`;
@@ -72,6 +75,7 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
   };
 }
 
+/** Why this browser has no graphics hardware. */
 async function findGpu(browser: Browser, url: string): Promise<string | undefined> {
   const connection = await connectToPage(browser, url);
   const { webgpu } = await connection.facts();

@@ -7,7 +7,7 @@ import type { NamedRule } from "../stop-rule.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
 import { tinyResult, tinyTaskFor } from "../tiny.ts";
 import { currentCommit, describeEnvironment } from "./environment.ts";
-import { sizeOf } from "./file-size.ts";
+import { type FileSize, sizeOf } from "./file-size.ts";
 import { BLOCK_MILLISECONDS, measureLatency } from "./latency.ts";
 import { openPlaces } from "./places.ts";
 import { profileModel } from "./profile.ts";
@@ -140,11 +140,17 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
 
   try {
     const outputs = new Map<string, Outputs>();
+    const sizes = new Map<string, FileSize>();
+    const sized = async (path: string): Promise<FileSize> => {
+      const size = sizes.get(path) ?? (await sizeOf(path));
+      sizes.set(path, size);
+      return size;
+    };
     await phase("opening", async (entry) => {
       const { spec } = entry;
       const { resolution, details, rowsPerCall } = await hostOf(entry).open(places.located(spec));
       entry.rowsPerCall = rowsPerCall;
-      const size = spec.source.endsWith(".onnx") ? { size: await sizeOf(spec.source) } : {};
+      const size = spec.source.endsWith(".onnx") ? { size: await sized(spec.source) } : {};
       const values = await hostOf(entry).outputs(spec.id, options.inputs.samples);
       outputs.set(spec.id, { id: spec.id, values });
       return { resolution, details, ...size };
