@@ -18,7 +18,7 @@ test.skipIf(!findChromium())("WebAssembly and WebGPU in a page against Node (nee
     { ...targetOf(directory, "int8", "onnxruntime-web-wasm", "chromium"), id: "two", threads: 2 },
     targetOf(directory, "fp32", "onnxruntime-web-webgpu", "chromium"),
   ];
-  const options = { softwareWebgpu: true, webgpuOnHardwareOnly: false };
+  const options = { softwareWebgpu: true, webgpuOnHardwareOnly: false, scenarios: ["cold-start"] as const };
   const report = await runBench(momentOf(targets, probeInputs(bundle), options));
   expect(report.targets.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined, undefined]);
   const [, wasm, , webgpu] = report.targets;
