@@ -40,3 +40,16 @@ function definitionOf(flag: string, definitions: Readonly<Record<string, ArgDef>
   }
   return Object.values(definitions).find((definition) => "alias" in definition && `-${definition.alias}` === flag);
 }
+
+/** The value of a flag that counts. @throws UsageError */
+export function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new UsageError(`--${name} is ${text}, expected a whole number above 0`);
+}
+
+/** The value of a flag that chooses. @throws UsageError */
+export function oneOf(name: string, value: string, known: readonly string[]): string {
+  if (known.includes(value)) return value;
+  throw new UsageError(`--${name} ${value} is unknown; there are ${known.join(", ")}`);
+}

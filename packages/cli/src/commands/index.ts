@@ -18,6 +18,8 @@ export const COMMANDS = {
   inspect: () => import("./inspect.ts").then(({ inspect }) => inspect as unknown as CommandDef),
   doctor: () => import("./doctor.ts").then(({ doctor }) => doctor as unknown as CommandDef),
   engine: () => import("./engine.ts").then(({ engine }) => engine as unknown as CommandDef),
+  bench: () => import("./bench.ts").then(({ bench }) => bench as unknown as CommandDef),
+  compare: () => import("./compare.ts").then(({ compare }) => compare as unknown as CommandDef),
   init: () => import("./init.ts").then(({ init }) => init as unknown as CommandDef),
 } as const;
 

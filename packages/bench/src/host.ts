@@ -1,0 +1,161 @@
+/** A host holds targets and runs them: in a process of its own, in a page, or right here. It times; it decides nothing. */
+import { DistillateError } from "@distillate/bundle";
+import { type Block, runBlock } from "./block.ts";
+import { createCalibration } from "./calibration.ts";
+import { type Clock, callsPerSample, measureResolution } from "./clock.ts";
+import { type Paced, runPaced } from "./paced.ts";
+import { summarize } from "./statistics.ts";
+import type { InputSet, Opener, OpenTarget, Phases, TargetSpec } from "./target.ts";
+
+/** What opening gave. */
+export interface Opened {
+  /** With the first run's time. */
+  readonly phases: Phases;
+  readonly rowsPerCall: number;
+  /** Smallest step of the clock there, milliseconds. */
+  readonly resolution: number;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Bytes; what cannot be read at a place is absent. */
+export interface Memory {
+  readonly rss?: number | undefined;
+  /** The most it ever was. */
+  readonly peakRss?: number | undefined;
+  readonly wasmHeap?: number | undefined;
+  /** What a page's scripts and workers hold, as the browser measures it. */
+  readonly page?: number | undefined;
+}
+
+/** Runs targets, one call at a time. */
+export interface Host {
+  setInputs(inputs: InputSet): Promise<void>;
+  open(spec: TargetSpec): Promise<Opened>;
+  /** Calls of so many samples each, back to back. */
+  block(id: string, milliseconds: number, rows: number): Promise<Block>;
+  paced(id: string, framesPerSecond: number, frames: number): Promise<Paced>;
+  /** What it computes for the first so many samples, row after row. */
+  outputs(id: string, samples: number): Promise<readonly number[]>;
+  memory(): Promise<Memory>;
+  close(): Promise<void>;
+}
+
+/** What a host finds where it is. */
+export interface HostParts {
+  readonly openers: Readonly<Record<string, Opener>>;
+  /** For runtimes that are addresses of modules. */
+  readonly importOpener?: (address: string) => Promise<Opener>;
+  readonly clock: Clock;
+  readonly memory: () => Promise<Memory>;
+  /** Processor milliseconds of this process so far. */
+  readonly cpu?: () => number;
+}
+
+/** Samples that latency is measured on, in turn: enough that no runtime serves a remembered answer. */
+const ROTATION = 32;
+const WARM_CALLS = 3;
+const WARM_MILLISECONDS = 300;
+/** More says nothing new, and a slow target shall not keep the others waiting. */
+const WARM_LIMIT = 2_000;
+
+interface Held {
+  readonly target: OpenTarget;
+  /** Calls a sample, as the block before showed it: compilers go on after the warm-up. */
+  batch: number;
+  readonly calls: Map<number, readonly (() => Promise<Float32Array>)[]>;
+}
+
+/** Makes a host. */
+export function createHost({ openers, importOpener, clock, memory, cpu }: HostParts): Host {
+  const resolution = measureResolution(clock);
+  const calibrate = createCalibration(clock, resolution);
+  const held = new Map<string, Held>();
+  let inputs: InputSet | undefined;
+
+  const heldOf = (id: string): Held => {
+    const found = held.get(id);
+    if (found) return found;
+    throw new Error(`target ${id} is not open here`);
+  };
+  /** A call that goes through the samples in turn, with everything it needs made before. */
+  const rotating = ({ target, calls }: Pick<Held, "target" | "calls">, rows: number): (() => Promise<Float32Array>) => {
+    let prepared = calls.get(rows);
+    if (!prepared) {
+      const count = rows === 1 ? Math.min(ROTATION, inputs!.samples) : 1;
+      prepared = Array.from({ length: count }, (_, i) => target.prepare(i, rows));
+      calls.set(rows, prepared);
+    }
+    const all = prepared;
+    let next = 0;
+    return () => all[next++ % all.length]!();
+  };
+
+  return {
+    async setInputs(set) {
+      inputs = set;
+    },
+    async open(spec) {
+      const opener = openers[spec.runtime] ?? (await importOpener?.(spec.runtime));
+      if (!opener) throw unknownRuntime(spec.runtime, Object.keys(openers));
+      const target = await opener(spec, inputs!);
+      const first = target.prepare(0, 1);
+      const from = clock.now();
+      await first();
+      const firstRun = clock.now() - from;
+      const warm = await warmUp(rotating({ target, calls: new Map() }, 1), clock);
+      held.set(spec.id, { target, batch: callsPerSample(warm, resolution), calls: new Map() });
+      return {
+        phases: { ...target.phases, firstRun },
+        rowsPerCall: target.rowsPerCall,
+        resolution,
+        details: target.details ?? {},
+      };
+    },
+    async block(id, milliseconds, rows) {
+      const target = heldOf(id);
+      const batch = rows === 1 ? target.batch : 1;
+      const block = await runBlock(rotating(target, rows), milliseconds, { clock, calibrate, batch, cpu });
+      if (rows === 1) target.batch = callsPerSample(summarize(block.samples).p50, resolution);
+      return block;
+    },
+    paced: (id, framesPerSecond, frames) => runPaced(rotating(heldOf(id), 1), { framesPerSecond, frames, clock }),
+    async outputs(id, samples) {
+      const { target } = heldOf(id);
+      const values: number[] = [];
+      for (let first = 0; first < samples; first += target.rowsPerCall) {
+        const rows = Math.min(target.rowsPerCall, samples - first);
+        for (const value of await target.prepare(first, rows)()) values.push(value);
+      }
+      return values;
+    },
+    memory,
+    async close() {
+      for (const { target } of held.values()) await target.close();
+      held.clear();
+    },
+  };
+}
+
+/** Calls until the code is compiled and the caches are filled; returns milliseconds a call at the end. */
+async function warmUp(call: () => Promise<unknown>, { now }: Clock): Promise<number> {
+  const begin = now();
+  let calls = 0;
+  let last = begin;
+  let half = begin;
+  let halfCalls = 0;
+  while ((calls < WARM_CALLS || last - begin < WARM_MILLISECONDS) && (calls === 0 || last - begin < WARM_LIMIT)) {
+    await call();
+    calls++;
+    last = now();
+    if (last - begin < WARM_MILLISECONDS / 2) [half, halfCalls] = [last, calls];
+  }
+  return calls > halfCalls ? (last - half) / (calls - halfCalls) : 0;
+}
+
+function unknownRuntime(runtime: string, known: readonly string[]): DistillateError {
+  return new DistillateError({
+    code: "runtime-unknown",
+    message: `there is no runtime ${runtime} here, only ${known.join(", ")}`,
+    hint: "Leave the target out, or update this software.",
+  });
+}

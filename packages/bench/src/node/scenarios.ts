@@ -1,0 +1,84 @@
+/** What is measured of one target on its own, after or before all were measured in turns. */
+import { compareStretches } from "../drift.ts";
+import type { Host, Memory } from "../host.ts";
+import type { TargetReport } from "../report/schema.ts";
+import { summarize } from "../statistics.ts";
+import type { Phases, TargetSpec } from "../target.ts";
+import { TINY_WINDOWS } from "../tiny.ts";
+import type { Places } from "./places.ts";
+
+const OFFLINE_MILLISECONDS = 500;
+const PACED_SECONDS = 2;
+/** Stretches that a sustained run is cut into. */
+const STRETCHES = 200;
+const LEAST_STRETCH_MILLISECONDS = 100;
+
+/** From nothing to the first result, in a fresh place each time. */
+export async function coldStart(
+  spec: TargetSpec,
+  places: Places,
+  count: number,
+): Promise<NonNullable<TargetReport["coldStart"]>> {
+  const starts: Phases[] = [];
+  let memory: Memory | undefined;
+  for (let i = 0; i < count; i++) {
+    const host = places.fresh(spec);
+    try {
+      starts.push((await host.open(places.located(spec))).phases);
+      memory = await host.memory();
+    } finally {
+      await host.close();
+    }
+  }
+  return { starts, memory };
+}
+
+/** Many samples a call. */
+export async function offline(
+  id: string,
+  host: Host,
+  rowsPerCall: number,
+): Promise<NonNullable<TargetReport["offline"]>> {
+  const { samples } = await host.block(id, OFFLINE_MILLISECONDS, rowsPerCall);
+  return { rowsPerCall, samples, samplesPerSecond: (1000 * rowsPerCall) / summarize(samples).p50 };
+}
+
+/** Frames at their own moments. */
+export async function paced(
+  id: string,
+  host: Host,
+  framesPerSecond: number,
+): Promise<NonNullable<TargetReport["paced"]>> {
+  const result = await host.paced(id, framesPerSecond, Math.ceil(PACED_SECONDS * framesPerSecond));
+  return { ...result, summary: result.samples.length > 0 ? summarize(result.samples) : undefined };
+}
+
+/** Inferences a second in each of MLPerf Tiny's windows. */
+export async function tinyWindows(id: string, host: Host, signal: AbortSignal): Promise<readonly number[]> {
+  const windows: number[] = [];
+  for (let i = 0; i < TINY_WINDOWS.count; i++) {
+    signal.throwIfAborted();
+    const { samples, milliseconds, batch } = await host.block(id, TINY_WINDOWS.milliseconds, 1);
+    windows.push((1000 * samples.length * batch) / milliseconds);
+  }
+  return windows;
+}
+
+/** Calls for minutes, stretch by stretch. */
+export async function sustained(
+  id: string,
+  host: Host,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<NonNullable<TargetReport["sustained"]>> {
+  const stretches = [];
+  const stretch = Math.max(LEAST_STRETCH_MILLISECONDS, (seconds * 1000) / STRETCHES);
+  let elapsed = 0;
+  while (elapsed < seconds * 1000) {
+    signal.throwIfAborted();
+    const block = await host.block(id, stretch, 1);
+    stretches.push({ ...block, at: elapsed / 1000 });
+    elapsed += block.milliseconds;
+  }
+  return { seconds, ...compareStretches(stretches) };
+}

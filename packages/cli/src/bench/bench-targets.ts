@@ -1,0 +1,90 @@
+/** Which targets a benchmark has: every file in every runtime that was asked for, and the networks of the run that made it. */
+import { stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import type { TargetSpec } from "@distillate/bench";
+import { UsageError } from "../usage.ts";
+
+/** Where files run, by the name that `--targets` takes. */
+const RUNTIMES = {
+  node: { runtime: "onnxruntime-node", place: "node", where: "onnxruntime-node" },
+  wasm: { runtime: "onnxruntime-web-wasm", place: "node", where: "WebAssembly in Node" },
+  chromium: { runtime: "onnxruntime-web-wasm", place: "chromium", where: "WebAssembly in Chromium" },
+  webgpu: { runtime: "onnxruntime-web-webgpu", place: "chromium", where: "WebGPU in Chromium" },
+} as const;
+type RuntimeName = keyof typeof RUNTIMES;
+const TFJS = new URL(import.meta.url.endsWith(".ts") ? "./tfjs-target.ts" : "./tfjs-target.js", import.meta.url).href;
+
+/** Taken unless `--targets` says otherwise. */
+export const DEFAULT_TARGETS = "node,chromium,webgpu,tfjs";
+
+/** A file and what to call it. */
+export interface ModelFile {
+  readonly model: string;
+  readonly path: string;
+}
+
+/** Makes the list. */
+export function targetsOf(
+  files: readonly ModelFile[],
+  networks: readonly ModelFile[],
+  { targets, threads }: { readonly targets: string; readonly threads: string },
+): readonly TargetSpec[] {
+  const names = targets.split(",").filter(Boolean);
+  const known = [...Object.keys(RUNTIMES), "tfjs"];
+  for (const name of names) {
+    if (!known.includes(name)) throw new UsageError(`--targets ${name} is unknown; there are ${known.join(", ")}`);
+  }
+  const counts = threads.split(",").map(Number);
+  if (counts.some((count) => !Number.isInteger(count) || count < 1)) {
+    throw new UsageError(`--threads is ${threads}, expected numbers such as 1 or 1,2`);
+  }
+  const ofRuntime = (name: RuntimeName): TargetSpec[] => {
+    const { runtime, place, where } = RUNTIMES[name];
+    // WebGPU has no threads of ours, and WebAssembly has one in Node.
+    const possible = name === "webgpu" || name === "wasm" ? [1] : counts;
+    return files.flatMap(({ model, path }) =>
+      possible.map((count) => ({
+        id: `${model}, ${where}${count === 1 ? "" : `, ${count} threads`}`,
+        model,
+        runtime,
+        place,
+        threads: count,
+        source: resolve(path),
+      })),
+    );
+  };
+  const tfjs = networks.map(
+    ({ model, path }): TargetSpec => ({
+      id: `${model}, tfjs`,
+      model,
+      runtime: TFJS,
+      place: "node",
+      threads: 1,
+      source: resolve(path),
+    }),
+  );
+  return names.flatMap((name) => (name === "tfjs" ? tfjs : ofRuntime(name as RuntimeName)));
+}
+
+/** Teacher and shipped student of the run that a bundle lies in. */
+export async function networksBeside(bundle: string, seed: number): Promise<readonly ModelFile[]> {
+  const run = join(resolve(bundle), "..");
+  const candidates = [
+    { model: "teacher", path: join(run, "teacher") },
+    { model: "student", path: join(run, "student", `seed-${seed}`) },
+  ];
+  const isThere = await Promise.all(
+    candidates.map(({ path }) =>
+      stat(join(path, "checkpoint.json")).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return candidates.filter((_, i) => isThere[i]);
+}
+
+/** What to call a bare file. */
+export function nameOfFile(path: string): string {
+  return basename(path).replace(/\.onnx$/, "");
+}

@@ -1,0 +1,33 @@
+/** The benchmark in a real Chromium: the same answers as in Node, with the page isolated, and WebGPU named for what it is. */
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runBench, textTable } from "@distillate/bench/node";
+import { expect, test } from "vitest";
+import { momentOf, probeInputs, targetOf } from "../fixtures/bench-options.ts";
+import { fixtureBundles, writeBundle } from "../fixtures/bundles.ts";
+import { findChromium } from "./chromium.ts";
+
+test.skipIf(!findChromium())("WebAssembly and WebGPU in a page against Node (needs Chromium)", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "distillate-bench-"));
+  const bundle = (await fixtureBundles()).find(({ name }) => name === "cnn")!;
+  await writeBundle(bundle, directory);
+  const targets = [
+    targetOf(directory, "fp32", "onnxruntime-node", "node"),
+    targetOf(directory, "fp32", "onnxruntime-web-wasm", "chromium"),
+    { ...targetOf(directory, "int8", "onnxruntime-web-wasm", "chromium"), id: "two", threads: 2 },
+    targetOf(directory, "fp32", "onnxruntime-web-webgpu", "chromium"),
+  ];
+  const options = { softwareWebgpu: true, webgpuOnHardwareOnly: false, scenarios: ["cold-start"] as const };
+  const report = await runBench(momentOf(targets, probeInputs(bundle), options));
+  expect(report.targets.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined, undefined]);
+  const [, wasm, , webgpu] = report.targets;
+  for (const target of [wasm!, webgpu!]) {
+    expect(target.quality!.largestDifference).toBeLessThan(1e-3);
+    expect(target.coldStart!.starts[0]).toMatchObject({ runtime: expect.any(Number), compile: expect.any(Number) });
+    expect(target.details.isolated).toBe(true);
+  }
+  expect(wasm!.coldStart!.memory!.wasmHeap).toBeGreaterThan(1e6);
+  expect(textTable(report.targets)).toContain("WebGPU in Chromium, software adapter");
+  expect(report.environment.chromium).toMatch(/^\d+\./);
+});
