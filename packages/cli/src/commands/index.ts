@@ -15,6 +15,7 @@ export const COMMANDS = {
   quantize: () => import("./quantize.ts").then(({ quantize }) => quantize as unknown as CommandDef),
   verify: () => import("./verify.ts").then(({ verify }) => verify as unknown as CommandDef),
   evaluate: () => import("./evaluate.ts").then(({ evaluate }) => evaluate as unknown as CommandDef),
+  serve: () => import("./serve.ts").then(({ serve }) => serve as unknown as CommandDef),
   inspect: () => import("./inspect.ts").then(({ inspect }) => inspect as unknown as CommandDef),
   doctor: () => import("./doctor.ts").then(({ doctor }) => doctor as unknown as CommandDef),
   engine: () => import("./engine.ts").then(({ engine }) => engine as unknown as CommandDef),

@@ -1,0 +1,3 @@
+import { load } from "@distillate/runtime-edge";
+
+(globalThis as { load?: unknown }).load = load;
