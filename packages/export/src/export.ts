@@ -46,8 +46,9 @@ export function exportModel(artifacts: LayersModelArtifacts, options: ExportOpti
     metadata = { producer: "distillate", producerVersion: "0.1.0" },
   } = options;
   const lowered = lowerLayersModel(artifacts, { name, opset, batch });
-  const { graph, passes } = runPasses(lowered);
-  verify(inferShapes(graph));
+  const { graph: cleaned, passes } = runPasses(lowered);
+  const graph = inferShapes(cleaned);
+  verify(graph);
   const onnx = encodeModel(graph, metadata);
   const ops: Record<string, number> = {};
   for (const { op } of graph.nodes) ops[op] = (ops[op] ?? 0) + 1;
