@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
@@ -140,4 +142,16 @@ test("a layer that cannot be expressed is named, with the way out", async () => 
     modelTopology: JSON.parse(JSON.stringify(masked.modelTopology).replace("Masking", "Made")),
   };
   expect(() => exportModel(other, { name: "x" })).toThrow(/layer masking_Masking\d+ \(Made\) cannot be exported/);
+});
+
+test("the core runs in browsers: no file of it imports anything of Node", () => {
+  const root = new URL(".", import.meta.url).pathname;
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) =>
+    /(?<!\.test)\.ts$/.test(file),
+  );
+  expect(files.length).toBeGreaterThan(30);
+  const guilty = files.filter((file) =>
+    /from "(node:|fs|path|buffer)|\bBuffer\b|\bprocess\./.test(readFileSync(join(root, file), "utf8")),
+  );
+  expect(guilty).toEqual([]);
 });

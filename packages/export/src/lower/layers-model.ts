@@ -93,28 +93,42 @@ function lowerModel(model: ModelJson, inputs: readonly Lowered[], scope: Scope, 
   const done = new Map<string, readonly Lowered[]>();
   const key = (name: string, call: number): string => `${name} ${call}`;
   for (const [i, [name, call]] of model.inputs.entries()) done.set(key(name, call), [inputs[i]!]);
-  // tfjs writes calls in a topological order of layers, but a layer's second call may read what comes later.
   // A model inside of this one counts its own making as its first call.
-  let waiting = model.layers.flatMap((json) =>
+  const calls = model.layers.flatMap((json) =>
     (json.inbound_nodes ?? [])
       .map((reads, call) => ({ json, reads, call: isModel(json) ? call + 1 : call }))
       .filter(({ reads }) => reads.length > 0),
   );
-  while (waiting.length > 0) {
-    const rest = waiting.filter(({ json, reads, call }) => {
-      const values = reads.map(([name, index, output]) => done.get(key(name, index))?.[output]);
-      if (values.includes(undefined)) return true;
+  // Calls stand in an order that runs, but for a layer's second call, which may read what comes later: it waits for that.
+  const waiting = new Map<string, (typeof calls)[number][]>();
+  const missingOf = ({ reads }: (typeof calls)[number]): Reference | undefined =>
+    reads.find(([name, index]) => !done.has(key(name, index)));
+  for (const start of calls) {
+    const ready = [start];
+    for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
+      const missing = missingOf(next);
+      if (missing !== undefined) {
+        const at = key(missing[0], missing[1]);
+        waiting.set(at, [...(waiting.get(at) ?? []), next]);
+        continue;
+      }
+      const { json, reads, call } = next;
+      const values = reads.map(([name, index, output]) => {
+        const value = done.get(key(name, index))![output];
+        if (value === undefined)
+          throw invalid(`layer ${nameOf(json)} reads output ${output} of ${name}, which has fewer`);
+        return value;
+      });
       const name = `${prefix}${nameOf(json)}${call > (isModel(json) ? 1 : 0) ? `_${call}` : ""}`;
-      done.set(key(nameOf(json), call), lowerCall(json, name, values as readonly Lowered[], scope));
-      return false;
-    });
-    if (rest.length === waiting.length) {
-      const [stuck] = rest as [(typeof rest)[0]];
-      const missing = stuck!.reads.find(([name, index, output]) => done.get(key(name, index))?.[output] === undefined);
-      throw invalid(`layer ${nameOf(stuck!.json)} reads ${missing![0]}, which is not there or reads it in turn`);
+      const here = key(nameOf(json), call);
+      done.set(here, lowerCall(json, name, values, scope));
+      ready.push(...(waiting.get(here) ?? []).reverse());
+      waiting.delete(here);
     }
-    waiting = rest;
   }
+  const [stuck] = [...waiting.values()].flat();
+  if (stuck !== undefined)
+    throw invalid(`layer ${nameOf(stuck.json)} reads ${missingOf(stuck)![0]}, which is not there or reads it in turn`);
   return model.outputs.map(([name, call, output]) => {
     const value = done.get(key(name, call))?.[output];
     if (value === undefined) throw invalid(`it has no layer ${name}`);
