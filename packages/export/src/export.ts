@@ -3,6 +3,7 @@ import { inferShapes } from "./infer.ts";
 import { countParameters } from "./inspect.ts";
 import { type LayersModelArtifacts, lowerLayersModel } from "./lower/layers-model.ts";
 import { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
+import { castFloat16, type KeptFloat } from "./passes/cast-float16.ts";
 import { type PassRecord, runPasses } from "./passes/pipeline.ts";
 import { verify } from "./spec.ts";
 
@@ -14,11 +15,15 @@ export interface ExportOptions {
   /** The name of the symbolic batch dimension, or a fixed size. */
   readonly batch?: string | number;
   readonly metadata?: ModelMetadata;
+  /** Weights and values in float16; inputs and outputs stay float32. */
+  readonly float16?: boolean;
 }
 
 /** What came of an export. */
 export interface ExportReport {
   readonly passes: readonly PassRecord[];
+  /** With `float16`: the nodes that stayed in float32, and why. */
+  readonly keptFloat: readonly KeptFloat[];
   /** Nodes by op. */
   readonly ops: Readonly<Record<string, number>>;
   readonly parameters: number;
@@ -46,11 +51,13 @@ export function exportModel(artifacts: LayersModelArtifacts, options: ExportOpti
     metadata = { producer: "distillate", producerVersion: "0.1.0" },
   } = options;
   const lowered = lowerLayersModel(artifacts, { name, opset, batch });
-  const { graph, passes } = runPasses(lowered);
-  verify(inferShapes(graph));
+  const { graph: cleaned, passes } = runPasses(lowered);
+  const typed = inferShapes(cleaned);
+  const { graph, kept: keptFloat } = options.float16 === true ? castFloat16(typed) : { graph: typed, kept: [] };
+  verify(graph);
   const onnx = encodeModel(graph, metadata);
   const ops: Record<string, number> = {};
   for (const { op } of graph.nodes) ops[op] = (ops[op] ?? 0) + 1;
   const parameters = countParameters(graph);
-  return { graph, onnx, report: { passes, ops, parameters, bytes: onnx.byteLength } };
+  return { graph, onnx, report: { passes, keptFloat, ops, parameters, bytes: onnx.byteLength } };
 }

@@ -1,51 +1,23 @@
 /**
- * The table of ops: how many inputs and outputs each takes, which attributes of which kind, and its first opset. `verify`
- * holds a graph against it. Source: ONNX, docs/Operators.md.
+ * The table of ops: how many inputs and outputs each takes, which attributes of which kind, and from which opset on; by family
+ * in `spec/`. `verify` holds a graph against it.
  */
 import { DistillateError } from "@distillate/bundle";
-import type { Attr, Graph, Node } from "./graph.ts";
+import type { Graph, Node } from "./graph.ts";
+import { ARRANGEMENT } from "./spec/arrangement.ts";
+import { ELEMENTWISE } from "./spec/elementwise.ts";
+import { NETWORK } from "./spec/network.ts";
+import type { OpSpec, Signature } from "./spec/op-spec.ts";
 
-/** One row of the table. */
-export interface OpSpec {
-  readonly since: number;
-  readonly inputs: readonly [least: number, most: number];
-  readonly outputs: number;
-  readonly attrs: { readonly [name: string]: Attr["kind"] };
-}
-
-const window = { kernel_shape: "ints", strides: "ints", pads: "ints", dilations: "ints", auto_pad: "string" } as const;
-const plain = (inputs: number, since = 13): OpSpec => ({ since, inputs: [inputs, inputs], outputs: 1, attrs: {} });
+export type { OpSpec } from "./spec/op-spec.ts";
 
 /** All ops that may stand in a graph. */
-export const OPS: { readonly [op: string]: OpSpec } = {
-  Add: plain(2),
-  AveragePool: {
-    since: 11,
-    inputs: [1, 1],
-    outputs: 1,
-    attrs: { ...window, ceil_mode: "int", count_include_pad: "int" },
-  },
-  BatchNormalization: { since: 9, inputs: [5, 5], outputs: 1, attrs: { epsilon: "float", momentum: "float" } },
-  Clip: { since: 13, inputs: [1, 3], outputs: 1, attrs: {} },
-  Concat: { since: 13, inputs: [1, 1_000], outputs: 1, attrs: { axis: "int" } },
-  Conv: { since: 11, inputs: [2, 3], outputs: 1, attrs: { ...window, group: "int" } },
-  DequantizeLinear: { since: 13, inputs: [2, 3], outputs: 1, attrs: { axis: "int" } },
-  Flatten: { since: 13, inputs: [1, 1], outputs: 1, attrs: { axis: "int" } },
-  Gemm: {
-    since: 13,
-    inputs: [2, 3],
-    outputs: 1,
-    attrs: { alpha: "float", beta: "float", transA: "int", transB: "int" },
-  },
-  GlobalAveragePool: plain(1, 1),
-  GlobalMaxPool: plain(1, 1),
-  MaxPool: { since: 12, inputs: [1, 1], outputs: 1, attrs: { ...window, ceil_mode: "int" } },
-  QuantizeLinear: { since: 13, inputs: [2, 3], outputs: 1, attrs: { axis: "int" } },
-  Relu: plain(1),
-  Sigmoid: plain(1),
-  Softmax: { since: 13, inputs: [1, 1], outputs: 1, attrs: { axis: "int" } },
-  Tanh: plain(1),
-};
+export const OPS: { readonly [op: string]: OpSpec } = { ...ARRANGEMENT, ...ELEMENTWISE, ...NETWORK };
+
+function signatureAt(spec: OpSpec, opset: number): Signature {
+  const reached = (spec.changes ?? []).filter(({ since }) => opset >= since);
+  return Object.assign({}, spec, ...reached) as Signature;
+}
 
 /**
  * Checks a graph: every op in the table with the right arity and attributes, every edge written once and before it is read,
@@ -68,6 +40,7 @@ export function verify(graph: Graph): void {
       if (edge !== "" && !written.has(edge)) problems.push(`${where}: reads ${edge}, which nothing before it writes`);
     }
     for (const edge of node.outputs) {
+      if (edge === "") continue;
       if (written.has(edge)) problems.push(`${where}: writes ${edge} a second time`);
       written.add(edge);
       if (!graph.values.has(edge)) problems.push(`${where}: ${edge} has no type and shape`);
@@ -84,17 +57,22 @@ export function verify(graph: Graph): void {
 }
 
 function problemsOf(node: Node, opset: number): readonly string[] {
-  const spec = OPS[node.op];
+  const spec = Object.hasOwn(OPS, node.op) && node.domain === "" ? OPS[node.op] : undefined;
   if (spec === undefined) return ["no such op in the table"];
+  const { inputs, outputs, attrs } = signatureAt(spec, opset);
   const problems: string[] = [];
-  const [least, most] = spec.inputs;
   if (opset < spec.since) problems.push(`needs opset ${spec.since}, the graph has ${opset}`);
-  if (node.inputs.length < least || node.inputs.length > most)
-    problems.push(`${node.inputs.length} inputs, expected ${least} to ${most}`);
-  if (node.outputs.length !== spec.outputs) problems.push(`${node.outputs.length} outputs, expected ${spec.outputs}`);
+  for (const [what, count, [least, most]] of [
+    ["inputs", node.inputs.length, inputs],
+    ["outputs", node.outputs.length, outputs],
+  ] as const) {
+    if (count < least || count > most)
+      problems.push(`${count} ${what}, expected ${least === most ? least : `${least} to ${most}`}`);
+  }
   for (const [name, attr] of Object.entries(node.attrs)) {
-    const kind = spec.attrs[name];
-    if (kind !== attr.kind) problems.push(`attribute ${name} is ${attr.kind}, expected ${kind ?? "none of this name"}`);
+    const kind = attrs[name];
+    if (kind !== attr.kind)
+      problems.push(`attribute ${name} is ${attr.kind}, expected ${kind ?? `none of this name at opset ${opset}`}`);
   }
   return problems;
 }

@@ -47,3 +47,14 @@ export function permute(values: Float32Array, shape: readonly number[], order: r
   }
   return result;
 }
+
+/** A float32 scalar. */
+export function scalar(value: number): Tensor {
+  return floatTensor(Float32Array.of(value), []);
+}
+
+/** A one-dimensional int64 constant: a shape, axes, bounds. */
+export function intTensor(values: readonly number[]): Tensor {
+  const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return { dtype: "int64", shape: [values.length], bytes };
+}

@@ -16,6 +16,8 @@ const ARGS = {
     valueHint: "PATH",
   },
   opset: { type: "string", default: "17", description: "13 to 21, for a model.json", valueHint: "N" },
+  float16: { type: "boolean", default: false, description: "Weights in float16, for a model.json: half the bytes" },
+  trace: { type: "boolean", default: false, description: "Print what each pass did, for a model.json" },
 } as const;
 
 /** `distillate export`: any tfjs LayersModel to ONNX, or the pipeline up to its fp32 file. */
@@ -37,12 +39,20 @@ export const exportCommand: CommandDef<typeof ARGS> = defineCommand({
     const { onnx, report } = exportModel(artifacts, {
       name: "model",
       opset,
+      float16: args.float16,
       metadata: { producer: "distillate", producerVersion: TOOL_VERSION },
     });
     const out = args.out ?? "model.onnx";
     await writeFileAtomic(out, onnx);
     const ops = Object.entries(report.ops).map(([op, count]) => `${count} ${op}`);
     const line = `${out}: ${report.bytes} bytes, ${report.parameters} parameters, ${ops.join(", ")}`;
+    const trace = [
+      ...report.passes.map(({ name, nodesBefore, nodesAfter, changed }) =>
+        changed ? `${name}: ${nodesBefore} to ${nodesAfter} nodes` : `${name}: nothing to do`,
+      ),
+      ...report.keptFloat.map(({ node, reason }) => `float32 stays at ${node}: ${reason}`),
+    ];
+    if (args.trace && !args.json) process.stdout.write(`${trace.join("\n")}\n`);
     if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify({ out, ...report }) : line}\n`);
     return 0;
   },

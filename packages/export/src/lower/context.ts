@@ -1,57 +1,82 @@
 import { DistillateError } from "@distillate/bundle";
-import type { Attrs, Edge, Node, Tensor, Value } from "../graph.ts";
+import type { Attrs, Edge, Node, Tensor } from "../graph.ts";
 
 /**
- * A tfjs tensor on its way into the graph. The whole graph is NCHW from its input on: what tfjs calls `[h, w, c]` is an edge
- * `[batch, c, h, w]`, and no Transpose is ever needed between layers.
+ * A tfjs tensor on its way into the graph, with a tag that says how its edge lies. Images are channels first from the model's
+ * input on, and no layer puts a Transpose between; what needs another order asks `layout.ts` for it.
  */
 export interface Lowered {
   readonly edge: Edge;
   /** As tfjs sees it, without the batch: `[h, w, c]` or `[n]`. */
   readonly shape: readonly number[];
-  /** Set when `[n]` was flattened from `[h, w, c]`: the edge holds the values in the order c, h, w. */
-  readonly flattenedFrom?: readonly [number, number, number];
+  /** `"tfjs"`: the edge's axes are those of `shape`. `"channelsFirst"`: the last axis of `shape` comes first. */
+  readonly layout: "tfjs" | "channelsFirst";
+  /** Set where `[n]` was flattened from a channels-first value: the edge holds the values in that order. */
+  readonly flattened?: Lowered;
+  /** Set where tfjs carries a mask beside the values; layers that would read it refuse. */
+  readonly masked?: boolean;
+}
+
+/** A layer's weight. */
+export interface Weight {
+  readonly values: Float32Array;
+  readonly shape: readonly number[];
 }
 
 /** A layer of the model's JSON: its class, its configuration (keys in snake case), and its weights by their short name. */
 export interface LayerSource {
   readonly className: string;
+  /** Unique among all calls of all layers. */
   readonly name: string;
   readonly config: { readonly [key: string]: unknown };
-  weight(name: string): { readonly values: Float32Array; readonly shape: readonly number[] };
+  weight(name: string): Weight;
 }
 
-/** Collects nodes and constants while layers are lowered. */
+/** Collects nodes and constants while layers are lowered. Types and shapes are inferred afterwards. */
 export interface GraphBuilder {
-  /** Adds a node and returns its output, an edge named after the node. `shape` is what the edge holds, without the batch. */
-  add(op: string, name: string, inputs: readonly Edge[], attrs: Attrs, shape: readonly number[]): Edge;
+  readonly opset: number;
+  /** Adds a node of one output, an edge named after the node. */
+  add(op: string, name: string, inputs: readonly Edge[], attrs?: Attrs): Edge;
+  /** Adds a node of these outputs; `""` for one that nobody reads. */
+  addMany(op: string, name: string, inputs: readonly Edge[], attrs: Attrs, outputs: readonly Edge[]): void;
   constant(name: string, tensor: Tensor): Edge;
-  finish(): {
-    readonly nodes: readonly Node[];
-    readonly constants: ReadonlyMap<Edge, Tensor>;
-    readonly values: ReadonlyMap<Edge, Value>;
-  };
+  finish(): { readonly nodes: readonly Node[]; readonly constants: ReadonlyMap<Edge, Tensor> };
 }
 
-/** How one kind of layer becomes nodes. */
-export type Lowering = (layer: LayerSource, inputs: readonly Lowered[], builder: GraphBuilder) => Lowered;
+/** How one kind of layer becomes nodes; a layer of several outputs (a recurrent one with its state) gives a list. */
+export type Lowering = (
+  layer: LayerSource,
+  inputs: readonly Lowered[],
+  builder: GraphBuilder,
+) => Lowered | readonly Lowered[];
 
 /** Starts an empty graph. */
-export function startGraph(batch: string | number): GraphBuilder {
+export function startGraph(opset: number): GraphBuilder {
   const nodes: Node[] = [];
   const constants = new Map<Edge, Tensor>();
-  const values = new Map<Edge, Value>();
+  const names = new Set<string>();
+  const unique = (name: string): string => {
+    let free = name;
+    for (let count = 2; names.has(free); count++) free = `${name}_${count}`;
+    names.add(free);
+    return free;
+  };
   return {
-    add(op, name, inputs, attrs, shape) {
+    opset,
+    add(op, wanted, inputs, attrs = {}) {
+      const name = unique(wanted);
       nodes.push({ op, domain: "", name, inputs, outputs: [name], attrs });
-      values.set(name, { name, dtype: "float32", shape: [batch, ...shape] });
       return name;
     },
-    constant(name, tensor) {
+    addMany(op, wanted, inputs, attrs, outputs) {
+      nodes.push({ op, domain: "", name: unique(wanted), inputs, outputs, attrs });
+    },
+    constant(wanted, tensor) {
+      const name = unique(wanted);
       constants.set(name, tensor);
       return name;
     },
-    finish: () => ({ nodes, constants, values }),
+    finish: () => ({ nodes, constants }),
   };
 }
 

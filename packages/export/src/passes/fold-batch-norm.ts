@@ -20,6 +20,8 @@ export const foldBatchNorm: Pass = (graph) => {
     if (norm.op !== "BatchNormalization") continue;
     const conv = writer.get(norm.inputs[0]!);
     if (conv?.op !== "Conv" || readers.get(norm.inputs[0]!) !== 1 || !graph.constants.has(conv.inputs[1]!)) continue;
+    // Weights that another node reads too stay as they are.
+    if (conv.inputs.slice(1).some((edge) => readers.get(edge) !== 1)) continue;
     const folded = fold(graph.constants, conv, norm);
     for (const edge of [...conv.inputs.slice(1), ...norm.inputs.slice(1)])
       if (readers.get(edge) === 1) constants.delete(edge);

@@ -1,5 +1,7 @@
 import type { Graph, Pass } from "../graph.ts";
+import { dedupeConstants } from "./dedupe-constants.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
+import { removeUnused } from "./remove-unused.ts";
 
 /** What one pass did. */
 export interface PassRecord {
@@ -9,8 +11,12 @@ export interface PassRecord {
   readonly changed: boolean;
 }
 
-/** The passes, in order; lowering leaves little to clean, since it never emits what would have to be removed. */
-export const PASSES: readonly (readonly [name: string, pass: Pass])[] = [["fold-batch-norm", foldBatchNorm]];
+/** The passes, in order. */
+export const PASSES: readonly (readonly [name: string, pass: Pass])[] = [
+  ["fold-batch-norm", foldBatchNorm],
+  ["dedupe-constants", dedupeConstants],
+  ["remove-unused", removeUnused],
+];
 
 /** Runs all passes and says what each did. */
 export function runPasses(graph: Graph): { readonly graph: Graph; readonly passes: readonly PassRecord[] } {

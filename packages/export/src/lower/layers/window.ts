@@ -1,12 +1,12 @@
-/** Windows that move over an image: kernel, strides, and the padding that tfjs means by "same". */
+/** Windows that move over an image, a sequence or a volume: kernel, strides, and the padding that tfjs means by "same". */
+import { ints } from "../../attr.ts";
 import type { Attrs } from "../../graph.ts";
 import { type LayerSource, unsupported } from "../context.ts";
 
-/** Attributes of Conv and pooling nodes, and the size that comes out. */
+/** Attributes of Conv and pooling nodes, and the sizes that come out. */
 export interface Window {
   readonly attrs: Attrs;
-  readonly height: number;
-  readonly width: number;
+  readonly sizes: readonly number[];
 }
 
 /**
@@ -15,38 +15,38 @@ export interface Window {
  * "same": out = ceil(in / s), total = max((out - 1) s + (k - 1) d + 1 - in, 0), the smaller half first. So a stride-2 window on
  * an even size pads only at the end; symmetric padding would be off by a pixel.
  */
-export function windowOf(layer: LayerSource, kernel: readonly number[], size: readonly [number, number]): Window {
+export function windowOf(layer: LayerSource, kernel: readonly number[], sizes: readonly number[]): Window {
   const { config } = layer;
-  if (config.data_format === "channelsFirst" || config.data_format === "channels_first") {
-    throw unsupported(layer, "its data format is channelsFirst", "Build the model with channelsLast, tfjs' default.");
-  }
-  const strides = pair(config.strides ?? kernel);
-  const dilations = pair(config.dilation_rate ?? 1);
+  const rank = sizes.length;
+  const strides = listOf(config.strides ?? kernel, rank);
+  const dilations = listOf(config.dilation_rate ?? 1, rank);
   const padding = String(config.padding ?? "valid");
-  const axes = size.map((length, axis) => {
+  const axes = sizes.map((length, axis) => {
     const [k, s, d] = [kernel[axis]!, strides[axis]!, dilations[axis]!];
     const extent = (k - 1) * d + 1;
     if (padding === "valid") return { out: Math.floor((length - extent) / s) + 1, begin: 0, end: 0 };
     if (padding !== "same") throw unsupported(layer, `its padding is ${padding}`, "Use same or valid.");
+    // tfjs' own formula goes below zero here, and its kernels then read past what the other dimensions' rule would.
+    if (rank === 3 && extent < s)
+      throw unsupported(layer, "same padding with strides larger than its kernel", "Use valid, or a larger kernel.");
     const out = Math.ceil(length / s);
     const total = Math.max((out - 1) * s + extent - length, 0);
     return { out, begin: Math.floor(total / 2), end: Math.ceil(total / 2) };
   });
-  const [y, x] = axes as [(typeof axes)[0], (typeof axes)[0]];
-  const dilated = dilations.some((rate) => rate > 1);
   return {
     attrs: {
-      kernel_shape: { kind: "ints", value: kernel },
-      strides: { kind: "ints", value: strides },
-      pads: { kind: "ints", value: [y!.begin, x!.begin, y!.end, x!.end] },
-      ...(dilated && { dilations: { kind: "ints", value: dilations } as const }),
+      kernel_shape: ints(kernel),
+      strides: ints(strides),
+      pads: ints([...axes.map(({ begin }) => begin), ...axes.map(({ end }) => end)]),
+      ...(dilations.some((rate) => rate > 1) && { dilations: ints(dilations) }),
     },
-    height: y!.out,
-    width: x!.out,
+    sizes: axes.map(({ out }) => out),
   };
 }
 
-/** A number or a pair, as a pair. */
-export function pair(value: unknown): readonly [number, number] {
-  return Array.isArray(value) ? [Number(value[0]), Number(value[1] ?? value[0])] : [Number(value), Number(value)];
+/** A number or a list, as a list of this length. */
+export function listOf(value: unknown, rank: number): readonly number[] {
+  return Array.isArray(value)
+    ? Array.from({ length: rank }, (_, axis) => Number(value[axis] ?? value[0]))
+    : new Array<number>(rank).fill(Number(value));
 }
