@@ -53,7 +53,14 @@ export function castFloat16(graph: Graph): Float16Graph {
   const cast = (from: Edge, to: Edge, type: number): Edge => {
     if (!made.has(to)) {
       made.add(to);
-      nodes.push({ op: "Cast", domain: "", name: to, inputs: [from], outputs: [to], attrs: { to: int(type) } });
+      nodes.push({
+        op: "Cast",
+        domain: "",
+        name: `${to}/cast`,
+        inputs: [from],
+        outputs: [to],
+        attrs: { to: int(type) },
+      });
     }
     return to;
   };

@@ -25,7 +25,7 @@ export const cropping2d: Lowering = (layer, [input], builder) => {
   return source.result(edge, source.channels, sizes);
 };
 
-/** ZeroPadding2D -> Pad; a pass moves it into the convolution behind it. */
+/** ZeroPadding2D -> Pad. */
 export const zeroPadding2d: Lowering = (layer, [input], builder) => {
   const source = spatial(layer, input!, builder);
   const [begins, ends] = margins(layer.config.padding ?? 1);
