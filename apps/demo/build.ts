@@ -19,6 +19,8 @@ export async function buildDemo(cache: string): Promise<string> {
   const sources = [ROOT, ...["@distillate/bundle", "@distillate/runtime-edge"].map(sourceOf)];
   const hash = createHash("sha256");
   for (const directory of sources) await hashSources(directory, hash);
+  // Of Vite and onnxruntime too: another version makes another page.
+  hash.update(await readFile(join(ROOT, "../../pnpm-lock.yaml")).catch(() => ""));
   const finished = join(cache, `demo-${hash.digest("hex").slice(0, 16)}`);
   if (await exists(join(finished, "index.html"))) return finished;
   // Built aside and moved: a directory that is there is whole, whoever else builds at the same time.
@@ -32,7 +34,10 @@ export async function buildDemo(cache: string): Promise<string> {
     worker: { format: "es" },
     build: { outDir: aside, emptyOutDir: true, target: "es2022", assetsInlineLimit: 0, reportCompressedSize: false },
   });
-  await rename(aside, finished).catch(() => rm(aside, { recursive: true, force: true }));
+  await rename(aside, finished).catch(async (error: NodeJS.ErrnoException) => {
+    await rm(aside, { recursive: true, force: true });
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+  });
   return finished;
 }
 

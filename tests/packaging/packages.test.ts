@@ -1,20 +1,22 @@
 /** What is published: built, packed, unpacked elsewhere, and used by plain Node and plain TypeScript. */
 import { execFileSync } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { beforeAll, describe, expect, test } from "vitest";
+import { unpackedProject } from "../fixtures/packed.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const PACKAGES = ["bundle", "export", "train"] as const;
+const PACKAGES = ["bundle", "export", "train", "runtime-edge"] as const;
 /** A use of each package as a reader of its README would write it; its last line prints `ok`. */
 const USES: { readonly [Name in (typeof PACKAGES)[number]]: string } = {
   bundle: `import { softmax, topK } from "@distillate/bundle";
     console.log(topK(softmax(Float32Array.of(0, 2, 1)), ["a", "b", "c"], 1)[0]?.label === "b" ? "ok" : "no");`,
   export: `import { decodeModel } from "@distillate/export";
     try { decodeModel(new Uint8Array(3)); } catch (error) { console.log((error as { code: string }).code === "onnx-invalid" ? "ok" : error); }`,
+  "runtime-edge": `import { load, RUNTIME_VERSION } from "@distillate/runtime-edge";
+    console.log(typeof load === "function" && /^\\d/.test(RUNTIME_VERSION) ? "ok" : "no");`,
   train: `import { parseConfig, selectEngine } from "@distillate/train";
     const engine = await selectEngine({ engine: "wasm" });
     const config = parseConfig({ name: "a", data: { kind: "mnist" }, teacher: { model: { name: "cnn" } }, student: { model: { name: "cnn" } } });
@@ -24,33 +26,7 @@ const USES: { readonly [Name in (typeof PACKAGES)[number]]: string } = {
 let project: string;
 
 beforeAll(async () => {
-  execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-b"], {
-    cwd: ROOT,
-    stdio: "inherit",
-  });
-  project = await mkdtemp(join(tmpdir(), "distillate-packaging-"));
-  const scope = join(project, "node_modules/@distillate");
-  await mkdir(scope, { recursive: true });
-  for (const name of PACKAGES) {
-    const source = join(ROOT, "packages", name);
-    const { files } = JSON.parse(
-      execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
-        cwd: source,
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
-      }),
-    )[0] as { files: readonly { path: string }[] };
-    for (const { path } of files) await cp(join(source, path), join(scope, name, path));
-    // Its dependencies as an installer would put them; its siblings are the unpacked ones.
-    const modules = join(scope, name, "node_modules");
-    await mkdir(modules, { recursive: true });
-    const manifest = JSON.parse(await readFile(join(source, "package.json"), "utf8")) as { dependencies?: object };
-    for (const dependency of Object.keys(manifest.dependencies ?? {})) {
-      if (dependency.startsWith("@distillate/")) continue;
-      await mkdir(join(modules, dependency, ".."), { recursive: true });
-      await symlink(join(source, "node_modules", dependency), join(modules, dependency));
-    }
-  }
+  project = (await unpackedProject(PACKAGES)).directory;
 }, 180_000);
 
 describe.each(PACKAGES)("@distillate/%s", (name) => {
@@ -71,7 +47,6 @@ describe.each(PACKAGES)("@distillate/%s", (name) => {
   test("plain Node runs it, and strict TypeScript takes its types", async () => {
     const use = join(project, `${name}.ts`);
     await writeFile(use, USES[name]);
-    await writeFile(join(project, "package.json"), '{ "type": "module" }');
     const types = join(ROOT, "node_modules/@types");
     const flags = [
       "--strict",

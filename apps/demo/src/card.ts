@@ -92,6 +92,8 @@ export function makeCard({ title, url, variant }: CardSource): Card {
   }
 
   function draw({ label, top }: Classification): void {
+    element.querySelector(".error")?.remove();
+    element.setAttribute("aria-label", `${title} ${variant}: ${label}`);
     answer.textContent = label;
     answer.className = label.length > 4 ? "answer long" : "answer";
     bars.replaceChildren(

@@ -15,6 +15,8 @@ export function drawOn(canvas: HTMLCanvasElement, onStroke: () => void): Drawing
   };
   clear();
   let last: readonly [number, number] | undefined;
+  /** One finger draws; a second one is no part of its line. */
+  let drawer: number | undefined;
   const place = (event: PointerEvent): readonly [number, number] => {
     const box = canvas.getBoundingClientRect();
     return [
@@ -33,14 +35,15 @@ export function drawOn(canvas: HTMLCanvasElement, onStroke: () => void): Drawing
     context.stroke();
   };
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || drawer !== undefined) return;
+    drawer = event.pointerId;
     canvas.setPointerCapture(event.pointerId);
     last = place(event);
     line(last, last);
     onStroke();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (last === undefined) return;
+    if (last === undefined || event.pointerId !== drawer) return;
     // Between two events a fast hand draws more than one line.
     for (const each of event.getCoalescedEvents?.() ?? [event]) {
       const next = place(each);
@@ -50,8 +53,9 @@ export function drawOn(canvas: HTMLCanvasElement, onStroke: () => void): Drawing
     onStroke();
   });
   for (const end of ["pointerup", "pointercancel"] as const) {
-    canvas.addEventListener(end, () => {
-      if (last === undefined) return;
+    canvas.addEventListener(end, ({ pointerId }) => {
+      if (pointerId !== drawer) return;
+      drawer = undefined;
       last = undefined;
       onStroke();
     });

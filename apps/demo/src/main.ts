@@ -18,16 +18,35 @@ const pad = at<HTMLCanvasElement>("pad");
 const hint = at("pad-hint");
 const note = at("note");
 
-const bundles = (await (await fetch("bundles.json")).json()) as readonly Served[];
-const manifests = await Promise.all(
-  bundles.map(async ({ url }) => (await (await fetch(`${url}manifest.json`)).json()) as Manifest),
-);
+async function fetchJson<Value>(path: string): Promise<Value> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return (await response.json()) as Value;
+}
+
+/** What is served; without it the page says so and stays empty. */
+async function served(): Promise<readonly (Served & { readonly manifest: Manifest })[]> {
+  try {
+    const found = await fetchJson<readonly Served[]>("bundles.json");
+    return await Promise.all(
+      found.map(async (each) => ({ ...each, manifest: await fetchJson<Manifest>(`${each.url}manifest.json`) })),
+    );
+  } catch (error) {
+    note.textContent = `The models cannot be listed: ${(error as Error).message}. Is \`distillate serve\` still running?`;
+    return [];
+  }
+}
+
+const bundles = await served();
 /** Drawings suit models of one channel; others are shown pictures. */
-const drawable = manifests.some(({ preprocess }) => preprocess.channels === 1);
-const cards: readonly Card[] = bundles.flatMap(({ title, url }, i) =>
-  manifests[i]!.variants.map(({ id }) => makeCard({ title, url, variant: id })),
+const drawable = bundles.some(({ manifest }) => manifest.preprocess.channels === 1);
+const cards: readonly Card[] = bundles.flatMap(({ title, url, manifest }) =>
+  manifest.variants.map(({ id }) => makeCard({ title, url, variant: id })),
 );
 at("models").append(...cards.map(({ element }) => element));
+
+/** What changes with every stroke is read out once it rests. */
+let speaking: ReturnType<typeof setTimeout> | undefined;
 
 const show = (input: ImageData): void => {
   for (const card of cards) card.show(input);
@@ -35,6 +54,10 @@ const show = (input: ImageData): void => {
   [seen.width, seen.height] = [input.width, input.height];
   seen.getContext("2d")!.putImageData(input, 0, 0);
   at("seen").hidden = false;
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
+    at("status").textContent = cards.map(({ element }) => element.getAttribute("aria-label")).join("; ");
+  }, 1000);
 };
 
 const drawing = drawOn(pad, () => {
@@ -109,14 +132,16 @@ document.addEventListener("paste", (event) => void takeFile(event.clipboardData?
 // Only pages of a secure origin have cameras: not those of a LAN address.
 if (navigator.mediaDevices) {
   at("camera").hidden = false;
-  at("camera").addEventListener("click", async () => {
+  at("camera").addEventListener("click", () => {
     if (camera) return stopCamera();
-    try {
-      camera = await openCamera((frame) => take(frame, frame.videoWidth, frame.videoHeight));
-      at("camera").textContent = "Stop the camera";
-    } catch (error) {
-      note.textContent = `The camera cannot be used: ${(error as Error).message}`;
-    }
+    at("camera").textContent = "Stop the camera";
+    camera = openCamera(
+      (frame) => take(frame, frame.videoWidth, frame.videoHeight),
+      ({ message }) => {
+        stopCamera();
+        note.textContent = `The camera cannot be used: ${message}`;
+      },
+    );
   });
 }
 

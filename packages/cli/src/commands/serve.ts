@@ -30,7 +30,8 @@ export const serve: CommandDef<typeof ARGS> = defineCommand({
     const paths = args._;
     if (paths.length === 0) throw new UsageError("a bundle or the directory of a run is needed, such as runs/mnist");
     const port = Number(args.port);
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError(`--port ${args.port} is no port`);
+    if (args.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535)
+      throw new UsageError(`--port ${args.port} is no port`);
     const bundles = await openModels(paths);
     const addresses: string[] = [];
     const site = { directory: await buildDemo(cacheDirectory("demo")), files: filesOf(bundles, addresses) };
@@ -39,9 +40,9 @@ export const serve: CommandDef<typeof ARGS> = defineCommand({
     site.files.set("/addresses.json", json(addresses));
     if (args.json) process.stdout.write(`${JSON.stringify({ addresses })}\n`);
     else if (!args.quiet) process.stdout.write(welcome(bundles, addresses, args.host));
-    await once(process, "SIGINT");
+    const signal = await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
     await serving.close();
-    return 130;
+    return signal.includes("SIGTERM") ? 143 : 130;
   },
 });
 

@@ -7,8 +7,9 @@ export type Request =
   | { readonly id: number; readonly kind: "open"; readonly setup: EngineSetup }
   | { readonly id: number; readonly kind: "run"; readonly input: EngineInput };
 
-/** From the worker: the answer to one request, or news. */
+/** From the worker: that it listens, the answer to one request, or news. */
 export type Reply =
+  | { readonly listening: true }
   | { readonly id: number; readonly ok: true; readonly value: EngineOpened | EngineOutput }
   | { readonly id: number; readonly ok: false; readonly error: PlainError }
   | { readonly lost: PlainError };

@@ -40,6 +40,8 @@ export function serveEngine(ort: Onnxruntime, scope: Scope = globalThis as unkno
       scope.postMessage({ id, ok: false, error: toPlainError(error) });
     }
   };
+  // Where a bundler splits the worker, this comes long after its start: what was sent before is lost.
+  scope.postMessage({ listening: true });
 }
 
 function open(ort: Onnxruntime, setup: EngineSetup): Promise<Engine> {

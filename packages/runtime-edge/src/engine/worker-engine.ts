@@ -26,6 +26,12 @@ export async function openInWorker(
   const lost = new Promise<Error>((resolve) => {
     loose = resolve;
   });
+  let hear = (): void => {};
+  let refuse: (error: Error) => void = () => {};
+  const listening = new Promise<void>((resolve, reject) => {
+    hear = resolve;
+    refuse = reject;
+  });
   let next = 0;
   let dead: Error | undefined;
 
@@ -33,6 +39,7 @@ export async function openInWorker(
     if (dead) return;
     dead = error;
     worker.terminate();
+    refuse(error);
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
@@ -43,6 +50,7 @@ export async function openInWorker(
   worker.onerror = (event) => die(workerFailed(event.message));
   worker.onmessageerror = () => die(workerFailed("a message could not be read"));
   worker.onmessage = ({ data }: MessageEvent<Reply>) => {
+    if ("listening" in data) return hear();
     if ("lost" in data) return die(fromPlainError(data.lost));
     const call = waiting.get(data.id);
     waiting.delete(data.id);
@@ -67,6 +75,7 @@ export async function openInWorker(
   const onAbort = (): void => end(signal.reason as Error);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
+    await listening;
     const opened = await ask<EngineOpened>({ kind: "open", setup });
     return {
       opened,
