@@ -38,7 +38,7 @@ export function makeCard({ title, url, variant }: CardSource): Card {
     return add(facts, "dd", "–");
   });
   const details = add(element, "details");
-  add(details, "summary", "Why there, and what happened");
+  add(details, "summary", "Why, and what happened");
   const reasons = add(details, "ul");
   reasons.className = "reasons";
   let waiting: ImageData | undefined;
