@@ -13,6 +13,7 @@ export {
   measureInterleaved,
 } from "./measure.ts";
 export { type Paced, runPaced } from "./paced.ts";
+export { escapeHtml, type HtmlColumn, htmlTable } from "./report/html-table.ts";
 export { driftOf, PERCENTILES, type PercentileName, type Summary, summarize } from "./statistics.ts";
 export { lacking, type NamedRule, STOP_RULES, type StopRule, type StopRuleName } from "./stop-rule.ts";
 export {

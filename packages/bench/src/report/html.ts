@@ -1,7 +1,9 @@
 /** `bench.html`: one file without anything from outside and without a script. */
+
 import { adviceOf } from "./advice.ts";
 import { type Figure, figures } from "./figures.ts";
 import { footnotes } from "./footnotes.ts";
+import { escapeHtml, htmlTable } from "./html-table.ts";
 import { columnsFor, milliseconds, placeOf } from "./rows.ts";
 import type { BenchReport, TargetReport } from "./schema.ts";
 
@@ -30,7 +32,7 @@ export function htmlReport(report: BenchReport): string {
 <h1>${escapeHtml(subject)}</h1>
 <ul class="lead">${advice.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>
 <h2>Results</h2>
-${table(
+${htmlTable(
   "Results",
   columns,
   targets.map((target) => columns.map((column) => escapeHtml(column.cell(target)))),
@@ -88,39 +90,10 @@ function profile(target: TargetReport): string {
   ] as const;
   return `<h2>Where the time goes: ${escapeHtml(target.model)} in ${escapeHtml(placeOf(target))}</h2>
 <p>onnxruntime's own profile of ${runs} runs on one thread, kernels folded by layer. Profiling itself takes time: the shares count, not the sum.</p>
-${table(`Profile of ${target.id}`, columns, rows)}`;
+${htmlTable(`Profile of ${target.id}`, columns, rows)}`;
 }
 
 function bar(share: number): string {
   const width = Math.max(1, Math.round(240 * share));
   return `<svg role="img" aria-label="${(100 * share).toFixed(0)} percent" width="240" height="12"><rect width="${width}" height="12" fill="#0072b2"/></svg>`;
-}
-
-function table(
-  caption: string,
-  columns: readonly { readonly title: string; readonly align: "left" | "right"; readonly meaning?: string }[],
-  rows: readonly (readonly string[])[],
-): string {
-  const cls = (i: number): string => (columns[i]!.align === "right" ? ' class="right"' : "");
-  const title = (meaning: string | undefined): string =>
-    meaning === undefined ? "" : ` title="${escapeHtml(meaning)}"`;
-  return `<div class="scroll"><table aria-label="${escapeHtml(caption)}"><thead><tr>${columns
-    .map((column, i) => `<th scope="col"${cls(i)}${title(column.meaning)}>${escapeHtml(column.title)}</th>`)
-    .join("")}</tr></thead><tbody>${rows
-    .map(
-      (row) =>
-        `<tr>${row.map((cell, i) => (i === 0 ? `<th scope="row">${cell}</th>` : `<td${cls(i)}>${cell}</td>`)).join("")}</tr>`,
-    )
-    .join("")}</tbody></table></div>`;
-}
-
-function escapeHtml(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
 }

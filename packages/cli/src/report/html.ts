@@ -1,4 +1,5 @@
 /** `report.html`: one file without anything from outside. */
+import { escapeHtml, htmlTable } from "@distillate/bench";
 import { type Figure, figures } from "./plots.ts";
 import { describeCheck, finding, type RunReport } from "./run-report.ts";
 import { COLUMNS } from "./table.ts";
@@ -22,7 +23,8 @@ export function htmlReport(report: RunReport): string {
 <title>${escapeHtml(report.name)} · distillate</title><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(report.name)}</h1>
 <p class="lead">${escapeHtml(finding(report))}</p>
-${table(
+<h2>Results on the test part</h2>
+${htmlTable(
   "Results on the test part",
   COLUMNS.map(({ title, align }) => ({ title, align })),
   models.map((model) => COLUMNS.map((column) => escapeHtml(column.cell(model)))),
@@ -34,7 +36,8 @@ ${figures(report).map(figure).join("\n")}
       return `<li><span class="${check.ok ? "ok" : "failed"}">${verdict}</span> ${escapeHtml(text)}</li>`;
     })
     .join("")}</ul>
-${table(
+<h2>Training, epoch by epoch</h2>
+${htmlTable(
   "Training, epoch by epoch",
   ["network", "seed", "epoch", "loss", "validation", "learning rate"].map((title, i) => ({
     title,
@@ -67,31 +70,4 @@ function figure({ caption, svg, legend }: Figure): string {
   );
   const explained = names.length > 0 ? `<p class="legend">${names.join(" ")}</p>` : "";
   return `<figure><figcaption>${escapeHtml(caption)}</figcaption>${explained}<div class="scroll">${svg}</div></figure>`;
-}
-
-function table(
-  caption: string,
-  columns: readonly { readonly title: string; readonly align: "left" | "right" }[],
-  rows: readonly (readonly string[])[],
-): string {
-  const cls = (i: number): string => (columns[i]!.align === "right" ? ' class="right"' : "");
-  return `<h2>${caption}</h2><div class="scroll"><table aria-label="${caption}"><thead><tr>${columns
-    .map(({ title }, i) => `<th scope="col"${cls(i)}>${escapeHtml(title)}</th>`)
-    .join("")}</tr></thead><tbody>${rows
-    .map(
-      (row) =>
-        `<tr>${row.map((cell, i) => (i === 0 ? `<th scope="row">${cell}</th>` : `<td${cls(i)}>${cell}</td>`)).join("")}</tr>`,
-    )
-    .join("")}</tbody></table></div>`;
-}
-
-function escapeHtml(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
 }
