@@ -1,27 +1,9 @@
 /** The browser of the tests: a Chromium of the machine, found by name or named by DISTILLATE_CHROMIUM. */
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { findChromium } from "@distillate/bench/node";
 import { type Browser, chromium } from "playwright-core";
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-/** Where it is; `undefined` when there is none, and then browser tests are skipped by name. */
-export function findChromium(): string | undefined {
-  const directories = (process.env.PATH ?? "").split(delimiter);
-  const candidates = [
-    process.env.DISTILLATE_CHROMIUM,
-    ...NAMES.flatMap((name) => directories.map((path) => join(path, name))),
-  ];
-  return candidates.find((path) => {
-    if (!path) return false;
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
+// Without one, browser tests are skipped by name.
+export { findChromium };
 
 /** What a test's browser has beyond the usual. */
 export interface BrowserOptions {

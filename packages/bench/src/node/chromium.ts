@@ -54,7 +54,8 @@ export async function launchChromium({ softwareWebgpu }: ChromiumOptions): Promi
     });
 }
 
-function findChromium(): string | undefined {
+/** Where a Chromium of this machine is: what DISTILLATE_CHROMIUM names, or a usual name on the path. */
+export function findChromium(): string | undefined {
   const directories = (process.env.PATH ?? "").split(delimiter);
   const candidates = [
     process.env.DISTILLATE_CHROMIUM,
