@@ -109,6 +109,7 @@ test("wrong usage exits with 2, bad input with 1; each says the way out", async 
       1,
       /error tap-unknown: the student has no layer conv9/,
     ],
+    [["run", "mnist", "--out", out, "--teacher", join(out, "none.onnx")], 1, /error teacher-unusable: .*none\.onnx/],
     [["run", "mnist", "--out", out, "--data", join(out, "none")], 1, /error idx-missing/],
     [["export", join(out, "model.json")], 1, /error checkpoint-missing/],
   ];

@@ -35,7 +35,7 @@ export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export type { TappedModel } from "./distill/taps.ts";
-export { type BroughtTeacher, bringTeacher } from "./distill/teachers/bring.ts";
+export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
 export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";

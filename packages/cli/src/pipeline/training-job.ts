@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { PreprocessSpec } from "@distillate/bundle";
 import {
   type BroughtTeacherConfig,
-  bringTeacher,
   buildModel,
   type Dataset,
   guide,
@@ -14,6 +13,7 @@ import {
   isBrought,
   loadModel,
   objectiveOf,
+  openTeacher,
   predictLogits,
   type RunConfig,
   readCheckpoint,
@@ -83,7 +83,7 @@ async function train(
     };
     if (isBrought(config.teacher)) {
       const asked = { labels: data.labels, images: data.train, validation: split.validation };
-      return guideByBrought(await bringTeacher(config.teacher, asked), facts);
+      return guideByBrought(await openTeacher(config.teacher, asked), facts);
     }
     return guide(model, await loadModel((await readCheckpoint(directory)).artifacts), objective, { ...facts, seed });
   }

@@ -9,10 +9,12 @@ import { resolve } from "node:path";
 import { DistillateError, type PreprocessSpec, preprocessImage } from "@distillate/bundle";
 import type { BroughtTeacherConfig } from "../../config.ts";
 import type { Images } from "../../data/dataset.ts";
-import { type Logits, type Metrics, measure } from "../../evaluate.ts";
+import type { Logits } from "../../evaluate.ts";
+import { checkTeacher } from "./check-teacher.ts";
 import type { Classifier } from "./classifier.ts";
 import { openOnnxClassifier } from "./onnx.ts";
 import { openTfjsClassifier } from "./tfjs.ts";
+import { forChannels, USUAL } from "./usual-preprocess.ts";
 
 /** A teacher ready to be asked. */
 export interface BroughtTeacher {
@@ -20,62 +22,64 @@ export interface BroughtTeacher {
   readonly preprocess: PreprocessSpec;
   /** What was found or decided on the way; it ends in the report. */
   readonly notes: readonly { readonly code: string; readonly message: string }[];
-  /** Logits of images, all or those named, in the order of the data's labels. */
-  logits(images: Images, indices?: Uint32Array): Promise<Logits>;
+  /** Logits of images, all or those named, in the order of the data's labels; `preprocess` instead of its own for a trial. */
+  logits(images: Images, indices?: Uint32Array, preprocess?: PreprocessSpec): Promise<Logits>;
 }
 
 const BATCH = 64;
-/** Images that the checks look at. */
+/** Images that a teacher is told and checked by. */
 const CHECKED = 1000;
-/** By how much another preprocessing must be better, as accuracy, to be believed. */
-const CLEARLY = 0.05;
 const SMALLEST_PROBABILITY = 1e-12;
 
-/** What classifiers are usually trained with, per channel. */
-const USUAL: readonly Pick<PreprocessSpec, "scale" | "mean" | "std">[] = [
-  { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] },
-  { scale: 1 / 127.5, mean: [1, 1, 1], std: [1, 1, 1] },
-  { scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
-  { scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-];
+/** What a teacher is held against. */
+export interface TeacherData {
+  readonly labels: readonly string[];
+  readonly images: Images;
+  /** Images of the validation part: what its outputs are told by. */
+  readonly validation: Uint32Array;
+}
 
 /**
  * Opens a teacher and holds it against the data.
  *
- * @param validation - Images of the validation part, looked at by the checks.
  * @throws DistillateError `teacher-unusable`, `teacher-classes`, `teacher-preprocess` naming the one that suits better, or
  * `teacher-too-weak`.
  */
-export async function bringTeacher(
+export async function bringTeacher(config: BroughtTeacherConfig, data: TeacherData): Promise<BroughtTeacher> {
+  const teacher = await openTeacher(config, data);
+  try {
+    await checkTeacher(config.from, teacher, data.images, data.validation.subarray(0, CHECKED));
+    return teacher;
+  } catch (error) {
+    teacher.classifier.dispose();
+    throw error;
+  }
+}
+
+/**
+ * Opens a teacher that was brought in before.
+ *
+ * @throws DistillateError `teacher-unusable` or `teacher-classes`.
+ */
+export async function openTeacher(
   config: BroughtTeacherConfig,
-  data: { readonly labels: readonly string[]; readonly images: Images; readonly validation: Uint32Array },
+  { labels, images, validation }: TeacherData,
 ): Promise<BroughtTeacher> {
   const path = resolve(config.from);
   const classifier = await (path.endsWith(".onnx") ? openOnnxClassifier(path) : openTfjsClassifier(path));
   try {
-    const preprocess = preprocessOf(config, classifier, data.images);
-    const sample = data.validation.subarray(0, CHECKED);
-    const raw = await outputsOf(classifier, preprocess, data.images, sample);
+    const preprocess = preprocessOf(config, classifier, images);
+    const sample = validation.subarray(0, CHECKED);
+    const raw = await outputsOf(classifier, preprocess, images, sample);
     const classes = raw.length / sample.length;
-    const columns = columnsOf(config, classes, data.labels);
+    const columns = columnsOf(config, classes, labels);
     const asProbabilities = areProbabilities(raw, classes);
-    const finish = (values: Float32Array): Logits => arrange(values, classes, columns, asProbabilities);
-
-    const truth = Uint16Array.from(sample, (image) => data.images.classes[image]!);
-    const found = measure(finish(raw), truth);
-    for (const usual of USUAL) {
-      const spec = { ...preprocess, ...forChannels(usual, preprocess.channels) };
-      const other = measure(finish(await outputsOf(classifier, spec, data.images, sample)), truth);
-      if (isClearlyBetter(other, found)) throw otherPreprocess(config.from, found, other, spec);
-    }
-    const { accuracy } = found;
-    if (accuracy < 2 / data.labels.length) throw tooWeak(config.from, accuracy, sample.length, data.labels.length);
-
     return {
       classifier,
       preprocess,
       notes: notesOn(config, asProbabilities),
-      logits: async (images, indices) => finish(await outputsOf(classifier, preprocess, images, indices)),
+      logits: async (asked, indices, spec = preprocess) =>
+        arrange(await outputsOf(classifier, spec, asked, indices), classes, columns, asProbabilities),
     };
   } catch (error) {
     classifier.dispose();
@@ -96,12 +100,6 @@ function preprocessOf({ preprocess }: BroughtTeacherConfig, { input }: Classifie
     layout: input.layout,
     ...forChannels({ ...USUAL[0]!, ...preprocess }, channels),
   };
-}
-
-function forChannels<Spec extends Pick<PreprocessSpec, "mean" | "std">>(spec: Spec, channels: number): Spec {
-  const each = (values: readonly number[]): number[] =>
-    Array.from({ length: channels }, (_, c) => values[Math.min(c, values.length - 1)]!);
-  return { ...spec, mean: each(spec.mean), std: each(spec.std) };
 }
 
 async function outputsOf(
@@ -195,41 +193,10 @@ function notesOn(config: BroughtTeacherConfig, asProbabilities: boolean): Brough
   ];
 }
 
-/**
- * More accurate, or as accurate without being worse than guessing. Nets of ReLUs name the same classes at any scale of their
- * input, but at a wrong one they are sure of all, their errors too, and nothing soft is left to learn from.
- */
-function isClearlyBetter(other: Metrics, found: Metrics): boolean {
-  const guessing = Math.log(found.perClass.length);
-  const asAccurate = other.accuracy >= found.accuracy - CLEARLY / 5;
-  return other.accuracy > found.accuracy + CLEARLY || (asAccurate && found.nll > guessing && other.nll < guessing);
-}
-
-const says = ({ accuracy, nll }: Metrics): string =>
-  `${percent(accuracy)} right with a log-likelihood of ${(-nll).toFixed(2)}`;
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
 function wrongClasses(message: string): DistillateError {
   return new DistillateError({
     code: "teacher-classes",
     message,
     hint: "Name all of the teacher's classes, in the order of its outputs, in teacher.labels.",
-  });
-}
-
-function otherPreprocess(from: string, found: Metrics, other: Metrics, spec: PreprocessSpec): DistillateError {
-  const { scale, mean, std } = spec;
-  return new DistillateError({
-    code: "teacher-preprocess",
-    message: `on validation images ${from} gets ${says(found)} as teacher.preprocess has them, and ${says(other)} with scale ${Number(scale.toPrecision(6))}, mean [${mean.join(", ")}], std [${std.join(", ")}]`,
-    hint: "Set teacher.preprocess to what the teacher was trained with.",
-  });
-}
-
-function tooWeak(from: string, accuracy: number, count: number, classes: number): DistillateError {
-  return new DistillateError({
-    code: "teacher-too-weak",
-    message: `${from} gets ${percent(accuracy)} of ${count} validation images right, hardly more than chance for ${classes} classes`,
-    hint: "Check the order of its classes (teacher.labels), its preprocessing (teacher.preprocess), and that it knows this data.",
   });
 }
