@@ -2,30 +2,13 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { findChromium } from "./chromium.ts";
+import { HELPERS } from "./page-code.ts";
 import { inPage, openSite, type Site } from "./sdk-page.ts";
 
 interface Plan {
   readonly chosen: object;
   readonly refused: readonly { readonly reason: string }[];
 }
-
-/** `open(options)` loads `/NAME/` and collects events; `pulse()` measures the longest time in which the page did nothing. */
-const HELPERS = `
-  const events = [];
-  const open = (name, options = {}) =>
-    sdk.load("/" + name + "/", { backend: "wasm", variant: "fp32", onEvent: (event) => events.push(event), ...options });
-  const restarts = () => events.filter(({ kind }) => kind === "engine-restarted").map(({ reason }) => reason);
-  const pulse = () => {
-    let last = performance.now();
-    let longest = 0;
-    const timer = setInterval(() => {
-      const now = performance.now();
-      longest = Math.max(longest, now - last);
-      last = now;
-    }, 4);
-    return () => (clearInterval(timer), longest);
-  };
-  const heavy = { input: { data: new Float32Array(2048 * 3 * 32 * 32), dims: [2048, 3, 32, 32] } };`;
 
 describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
   let site: Site;
@@ -399,137 +382,5 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
     expect(found.ready).toEqual([2, 1]);
     expect(found.first.refused).toEqual([expect.objectContaining({ reason: expect.stringMatching(/^slower: /) })]);
     expect(found.second.chosen).toEqual(found.first.chosen);
-  });
-});
-
-/** Isolated pages may use threads; this machine's cores are not what is tested. */
-describe.skipIf(!findChromium())("threads (needs Chromium)", () => {
-  let site: Site;
-  let page: Page;
-  beforeAll(async () => {
-    site = await openSite();
-    site.server.headers.set("cross-origin-opener-policy", "same-origin");
-    site.server.headers.set("cross-origin-embedder-policy", "require-corp");
-    page = await site.freshPage();
-    await page.addInitScript(`Object.defineProperty(navigator, "hardwareConcurrency", { value: 8 });`);
-    await page.goto(site.server.url);
-  });
-  afterAll(() => site.close());
-
-  test("two threads compute what one computes", async () => {
-    site.server.files.set(
-      "/counting-worker.js",
-      `const { Worker } = self;
-       const channel = new BroadcastChannel("threads");
-       self.Worker = class extends Worker { constructor(...start) { super(...start); channel.postMessage("started"); } };
-       const early = [];
-       self.onmessage = (event) => early.push(event);
-       await import("/sdk/wasm-worker.js");
-       for (const event of early) self.onmessage(event);`,
-    );
-    const found = await inPage<{ isolated: boolean; threads: number[]; scores: number[]; started: number }>(
-      page,
-      null,
-      `${HELPERS}
-      let started = 0;
-      new BroadcastChannel("threads").onmessage = () => started++;
-      const worker = () => new Worker("/counting-worker.js", { type: "module" });
-      const threads = [];
-      const scores = [];
-      for (const wanted of [1, 2]) {
-        const model = await open("resnet-8", { threads: wanted, worker });
-        threads.push(model.plan.chosen.threads);
-        scores.push((await model.run(pixels(32, 32))).score);
-        await model.dispose();
-      }
-      return { isolated: crossOriginIsolated, threads, scores, started };`,
-    );
-    expect(found).toMatchObject({ isolated: true, threads: [1, 2], started: 1 });
-    expect(found.scores[1]).toBeCloseTo(found.scores[0]!, 5);
-  });
-
-  test("threads from the package's own worker file start too", async () => {
-    const threads = await inPage<number>(
-      page,
-      null,
-      `${HELPERS} const model = await open("cnn", { threads: 2 });
-      await model.run(pixels()); await model.dispose(); return model.plan.chosen.threads;`,
-    );
-    expect(threads).toBe(2);
-  });
-
-  test("threads that do not come up give way to one thread in a fresh worker", async () => {
-    site.server.files.set(
-      "/hanging-worker.js",
-      `const early = [];
-       self.onmessage = (event) => early.push(event);
-       await import("/sdk/wasm-worker.js");
-       const { onmessage } = self;
-       self.onmessage = (event) => { if (!(event.data.setup?.threads > 1)) onmessage(event); };
-       for (const event of early) self.onmessage(event);`,
-    );
-    const found = await inPage<{ threads: number; refused: { threads: number; reason: string }[]; label: string }>(
-      page,
-      null,
-      `${HELPERS}
-      const worker = () => new Worker("/hanging-worker.js", { type: "module" });
-      const model = await open("cnn", { threads: 2, worker, startTimeout: 3000 });
-      const { label } = await model.run(pixels());
-      await model.dispose();
-      return { label, threads: model.plan.chosen.threads, refused: model.plan.refused };`,
-    );
-    expect(found.threads).toBe(1);
-    expect(found.refused).toEqual([
-      expect.objectContaining({ threads: 2, reason: expect.stringContaining("did not start within") }),
-    ]);
-    expect(found.label).toMatch(/^\d$/);
-  });
-});
-
-describe.skipIf(!findChromium())("graphics device (needs Chromium)", () => {
-  let site: Site;
-  beforeAll(async () => {
-    site = await openSite({ webgpu: true });
-  });
-  afterAll(() => site.close());
-
-  test("a device that is lost is replaced, and the next call works", async () => {
-    site.server.files.set(
-      "/lossy-worker.js",
-      `const request = GPUAdapter.prototype.requestDevice;
-       const devices = [];
-       GPUAdapter.prototype.requestDevice = async function (...wishes) {
-         devices.push(await request.apply(this, wishes));
-         return devices.at(-1);
-       };
-       new BroadcastChannel("lose").onmessage = () => devices.forEach((device) => device.destroy());
-       const early = [];
-       self.onmessage = (event) => early.push(event);
-       await import("/sdk/webgpu-worker.js");
-       for (const event of early) self.onmessage(event);`,
-    );
-    const found = await inPage<{ before: number; after: number; scores: number[]; why: string[]; backend: string }>(
-      await site.freshPage(),
-      null,
-      `${HELPERS}
-      const worker = () => new Worker("/lossy-worker.js", { type: "module" });
-      const model = await open("cnn", { backend: "webgpu", worker, watchdog: 20000 });
-      // At once, and beside a model on another backend: onnxruntime-web itself hangs here.
-      const other = await open("cnn", { watchdog: 20000 });
-      const together = await Promise.all([model, model, other, model, other, model].map((each) => each.run(pixels())));
-      const scores = together.map(({ score }) => score);
-      await other.dispose();
-      const before = (await model.run(pixels())).score;
-      new BroadcastChannel("lose").postMessage("now");
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      const after = (await model.run(pixels())).score;
-      await model.dispose();
-      return { before, after, scores, why: restarts(), backend: model.backend };`,
-    );
-    expect(found.backend).toBe("webgpu");
-    expect(found.after).toBeCloseTo(found.before, 4);
-    expect(found.scores).toHaveLength(6);
-    for (const score of found.scores) expect(score).toBeCloseTo(found.before, 4);
-    expect(found.why).toHaveLength(1);
   });
 });
