@@ -120,6 +120,22 @@ describe.skipIf(!findChromium())("distillate serve (needs Chromium)", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("who draws before the list of models has come is answered when it comes", async () => {
+    page = await browser.newPage();
+    let answer: () => void = () => undefined;
+    const drawn = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route("**/bundles.json", async (route) => {
+      await drawn;
+      await route.continue();
+    });
+    await page.goto(address);
+    await draw();
+    answer();
+    await answered();
+  });
+
   test("a model whose file was lost on the way is told on its card; the other one answers", async () => {
     page = await browser.newPage();
     await page.route("**/student.int8.onnx", (route) => route.fulfill({ status: 404, body: "" }));

@@ -1,6 +1,6 @@
 /**
- * Loaded and disposed a thousand times, run ten thousand times: nothing is left behind. Workers take 0.1 s each, so they are a
- * hundred unless DISTILLATE_SOAK says how many.
+ * Loaded and disposed a thousand times, run ten thousand times: nothing is left behind. Workers take 0.1 s each, so they are 150
+ * unless DISTILLATE_SOAK says how many.
  */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -27,7 +27,7 @@ describe.skipIf(!findChromium())("soak (needs Chromium)", () => {
   });
   afterAll(() => site.close());
 
-  const workers = Number(process.env.DISTILLATE_SOAK ?? 100);
+  const workers = Number(process.env.DISTILLATE_SOAK ?? 150);
   /** Bytes that each further cycle or run leaves in the page, at most; an object that is forgotten has a few hundred. */
   const FLAT = 100;
 
@@ -60,17 +60,24 @@ describe.skipIf(!findChromium())("soak (needs Chromium)", () => {
   });
 
   test("models in workers: each worker goes with its model", async () => {
-    const { left } = await inPage<{ left: number }>(
+    const { left } = await inPage<{ left: number[] }>(
       page,
-      { workers },
+      { rounds: Math.ceil(workers / 50) },
       `${HELPERS}
-      for (let i = 0; i < 20; i++) await cycle();
-      const before = heap();
-      for (let i = 0; i < argument.workers; i++) await cycle();
-      return { left: (heap() - before) / argument.workers };`,
+      for (let i = 0; i < 50; i++) await cycle();
+      let last = heap();
+      const left = [];
+      for (let round = 0; round < argument.rounds; round++) {
+        for (let i = 0; i < 50; i++) await cycle();
+        const now = heap();
+        left.push((now - last) / 50);
+        last = now;
+      }
+      return { left };`,
     );
     await expect.poll(() => page.workers().length).toBe(0);
-    expect(left).toBeLessThan(3 * FLAT);
+    // The browser's own books of its workers come and go by hundreds of bytes a cycle; what is forgotten stays in every round.
+    expect(left.toSorted((a, b) => a - b)[Math.floor(left.length / 2)]).toBeLessThan(3 * FLAT);
   });
 
   test("10,000 runs of one model, some of them aborted or refused", async () => {

@@ -33,7 +33,8 @@ function distillate(args: readonly string[], stop?: Stop): Promise<Finished> {
     let [out, err] = ["", ""];
     child.stdout.on("data", (part) => {
       out += part;
-      if (stop?.whenSaid?.test(out)) child.kill(stop.signal);
+      // Once: a second interrupt ends the process at once, without a word.
+      if (!child.killed && stop?.whenSaid?.test(out)) child.kill(stop.signal);
     });
     child.stderr.on("data", (part) => (err += part));
     const timer = stop?.after === undefined ? undefined : setTimeout(() => child.kill(stop.signal), stop.after);

@@ -37,18 +37,15 @@ async function served(): Promise<readonly (Served & { readonly manifest: Manifes
   }
 }
 
-const bundles = await served();
-/** Drawings suit models of one channel; others are shown pictures. */
-const drawable = bundles.some(({ manifest }) => manifest.preprocess.channels === 1);
-const cards: readonly Card[] = bundles.flatMap(({ title, url, manifest }) =>
-  manifest.variants.map(({ id }) => makeCard({ title, url, variant: id })),
-);
-at("models").append(...cards.map(({ element }) => element));
+let cards: readonly Card[] = [];
+/** The newest input, for cards that come after it. */
+let latest: ImageData | undefined;
 
 /** What changes with every stroke is read out once it rests. */
 let speaking: ReturnType<typeof setTimeout> | undefined;
 
 const show = (input: ImageData): void => {
+  latest = input;
   for (const card of cards) card.show(input);
   const seen = at<HTMLCanvasElement>("seen-image");
   [seen.width, seen.height] = [input.width, input.height];
@@ -65,10 +62,6 @@ const drawing = drawOn(pad, () => {
   const digit = centreDigit(pad);
   if (digit) show(digit.getContext("2d")!.getImageData(0, 0, digit.width, digit.height));
 });
-if (!drawable) {
-  hint.textContent = "Drop an image";
-  pad.style.pointerEvents = "none";
-}
 
 /** Pixels of a picture, scaled down so that its longer side is at most 512, and drawn on the pad for people to see. */
 function take(source: CanvasImageSource, width: number, height: number): void {
@@ -110,6 +103,7 @@ function clear(): void {
   drawing.clear();
   hint.hidden = false;
   at("seen").hidden = true;
+  latest = undefined;
   for (const card of cards) card.clear();
 }
 
@@ -143,6 +137,19 @@ if (navigator.mediaDevices) {
       },
     );
   });
+}
+
+// From here on the page waits for others; whoever was quicker with the pen has drawn already.
+const bundles = await served();
+cards = bundles.flatMap(({ title, url, manifest }) =>
+  manifest.variants.map(({ id }) => makeCard({ title, url, variant: id })),
+);
+at("models").append(...cards.map(({ element }) => element));
+if (latest) show(latest);
+// Drawings suit models of one channel; others are shown pictures.
+if (!bundles.some(({ manifest }) => manifest.preprocess.channels === 1)) {
+  hint.textContent = "Drop an image";
+  pad.style.pointerEvents = "none";
 }
 
 const { cores, threads, webgpu } = await capabilities();
