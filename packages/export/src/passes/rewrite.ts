@@ -69,32 +69,48 @@ function sweepOnce(graph: Graph, rule: RewriteRule): Graph {
   return grew ? inferShapes(rest) : rest;
 }
 
+/** Built as far as a rule asks: most rules look at few nodes of a graph. */
 function surroundingsOf(graph: Graph): Surroundings {
-  const writers = new Map<Edge, Node>();
-  const counts = new Map<Edge, number>();
-  const count = (edge: Edge): void => void counts.set(edge, (counts.get(edge) ?? 0) + 1);
-  for (const node of graph.nodes) {
-    for (const edge of node.outputs) writers.set(edge, node);
-    for (const edge of node.inputs) count(edge);
-  }
+  const writers = once(() => {
+    const found = new Map<Edge, Node>();
+    for (const node of graph.nodes) for (const edge of node.outputs) found.set(edge, node);
+    return found;
+  });
+  const counts = once(() => {
+    const found = new Map<Edge, number>();
+    const count = (edge: Edge): void => void found.set(edge, (found.get(edge) ?? 0) + 1);
+    for (const { inputs } of graph.nodes) inputs.forEach(count);
+    for (const { name } of graph.outputs) count(name);
+    return found;
+  });
+  const taken = once(() => {
+    const found = new Set([...writers().keys(), ...inputs.keys(), ...graph.constants.keys()]);
+    for (const { name } of graph.nodes) found.add(name);
+    return found;
+  });
   const inputs = new Map<Edge, Value>();
   for (const value of graph.inputs) inputs.set(value.name, value);
-  for (const { name } of graph.outputs) count(name);
-  const taken = new Set([...writers.keys(), ...inputs.keys(), ...graph.constants.keys()]);
-  for (const { name } of graph.nodes) taken.add(name);
   return {
     graph,
-    writer: (edge) => (edge === undefined ? undefined : writers.get(edge)),
-    readers: (edge) => counts.get(edge) ?? 0,
+    writer: (edge) => (edge === undefined ? undefined : writers().get(edge)),
+    readers: (edge) => counts().get(edge) ?? 0,
     constant: (edge) => (edge === undefined ? undefined : graph.constants.get(edge)),
     shape: (edge) =>
       edge === undefined ? undefined : (graph.constants.get(edge) ?? graph.values.get(edge) ?? inputs.get(edge))?.shape,
     fresh(wished) {
       let name = wished;
-      for (let count = 2; taken.has(name); count++) name = `${wished}_${count}`;
-      taken.add(name);
+      for (let count = 2; taken().has(name); count++) name = `${wished}_${count}`;
+      taken().add(name);
       return name;
     },
+  };
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 
