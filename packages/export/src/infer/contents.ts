@@ -51,9 +51,7 @@ const onEach =
 /** Repeats a single number. */
 const filled: Evaluate = (_node, [x], { shape }) => {
   const count = shape[0] ?? 1;
-  return x?.length === 1 && typeof count === "number" && count <= MOST
-    ? new Array<Dim>(count).fill(x[0]!)
-    : x;
+  return x?.length === 1 && typeof count === "number" && count <= MOST ? new Array<Dim>(count).fill(x[0]!) : x;
 };
 
 const EVALUATE: { readonly [op: string]: Evaluate } = {

@@ -6,8 +6,12 @@ import type { Dim, Edge, Graph, Node, Value } from "../graph.ts";
 import { inferShapes } from "../infer.ts";
 import { invalid, type ModelArtifacts, readWeights } from "./artifacts.ts";
 import type { LoweredModel, LowerOptions } from "./context.ts";
+import { ARITHMETIC } from "./graph-model/arithmetic.ts";
+import { BASIC_MATH } from "./graph-model/basic-math.ts";
 import { OP_LOWERINGS } from "./graph-model/index.ts";
-import { imageOrder, plain, plainly, plainOrder } from "./graph-model/layout.ts";
+import { asImage, imageOrder, plain, plainly, plainOrder } from "./graph-model/layout.ts";
+import { LOGICAL } from "./graph-model/logical.ts";
+import { NORMALIZATION } from "./graph-model/normalization.ts";
 import { type OpNode, typeAttr, unsupportedOp } from "./graph-model/op-node.ts";
 import { startTrace, type Traced, type Tracer } from "./graph-model/trace.ts";
 import { hasChannelsFirst } from "./graph-model/window.ts";
@@ -33,6 +37,12 @@ type Signature = readonly (readonly [key: string, info: TensorInfo])[];
 const IMAGE_OPS =
   /^(_FusedConv2D|Conv2D|FusedDepthwiseConv2dNative|DepthwiseConv2d(Native)?|(Avg|Max)Pool|FusedBatchNorm(V[23])?|Resize\w+|DepthToSpace|Conv2DBackpropInput)$/;
 
+/** Ops whose result is an image where their input is one. */
+const KEEPING_OPS: ReadonlySet<string> = new Set([
+  ...[ARITHMETIC, BASIC_MATH, LOGICAL, NORMALIZATION].flatMap((table) => Object.keys(table)),
+  ..."Cast Concat ConcatV2 Identity MirrorPad Pad PadV2 Slice StopGradient StridedSlice Tile".split(" "),
+]);
+
 /** Whether artifacts are a GraphModel's, rather than a LayersModel's. */
 export function isGraphModel({ modelTopology }: ModelArtifacts): boolean {
   return Array.isArray((modelTopology as { node?: unknown } | undefined)?.node);
@@ -47,11 +57,12 @@ export function isGraphModel({ modelTopology }: ModelArtifacts): boolean {
 export function lowerGraphModel(artifacts: ModelArtifacts, options: LowerOptions): LoweredModel {
   const nodes = readNodes(artifacts);
   const { inputs: given, outputs: wanted } = readSignature(artifacts, nodes);
-  const order = orderOf(nodes, wanted);
+  const { order, cycle } = orderOf(nodes, wanted);
   refuse(order);
+  if (cycle !== undefined) throw invalid(cycle);
   const build = startTrace(options.opset);
   const names = wanted.map(([key]) => build.reserve(clean(key)));
-  const seen = imageInputs(order);
+  const seen = imagesOf(order);
   const inputs: Value[] = [];
   const images: Edge[] = [];
   const done = new Map<string, readonly Traced[]>();
@@ -70,12 +81,9 @@ export function lowerGraphModel(artifacts: ModelArtifacts, options: LowerOptions
   }
   const results = wanted.map(([, info], i): Edge => {
     const value = outputAt(info.name, done);
-    const isImage =
-      value.order.length === 4 &&
-      value.flattened === undefined &&
-      imageOrder(4).every((axis, k) => value.order[k] === axis);
+    const isImage = value.order.length === 4 && seen.has(nodeOf(info.name));
     if (isImage) images.push(names[i]!);
-    return isImage ? value.edge : plain(value, build);
+    return isImage ? asImage(value, build).edge : plain(value, build);
   });
   return { graph: finish(build, inputs, results, names, options), images };
 }
@@ -84,7 +92,8 @@ function readNodes({ modelTopology }: ModelArtifacts): ReadonlyMap<string, NodeJ
   const list = (modelTopology as { readonly node: readonly Partial<NodeJson>[] }).node;
   const nodes = new Map<string, NodeJson>();
   for (const node of list) {
-    if (typeof node?.name !== "string" || typeof node.op !== "string") throw invalid("it has a node without name or op");
+    if (typeof node?.name !== "string" || typeof node.op !== "string")
+      throw invalid("it has a node without name or op");
     if (nodes.has(node.name)) throw invalid(`it has two nodes ${node.name}`);
     const input = (node.input ?? []).filter((name) => !name.startsWith("^"));
     nodes.set(node.name, { name: node.name, op: node.op, attr: node.attr ?? {}, input });
@@ -124,9 +133,13 @@ function indexOf(input: string): number {
   return parts.length === 1 ? 0 : Number(parts.at(-1));
 }
 
-/** The nodes that outputs need, each behind those that it reads. */
-function orderOf(nodes: ReadonlyMap<string, NodeJson>, outputs: Signature): readonly NodeJson[] {
+/** The nodes that outputs need, each behind those that it reads; a cycle among them, which only loops may have. */
+function orderOf(
+  nodes: ReadonlyMap<string, NodeJson>,
+  outputs: Signature,
+): { readonly order: readonly NodeJson[]; readonly cycle?: string } {
   const order: NodeJson[] = [];
+  let cycle: string | undefined;
   const state = new Map<string, "open" | "done">();
   const find = (name: string, reader: string): NodeJson => {
     const node = nodes.get(name);
@@ -141,8 +154,7 @@ function orderOf(nodes: ReadonlyMap<string, NodeJson>, outputs: Signature): read
         state.set(node.name, "open");
         for (const input of node.input.toReversed()) {
           const next = find(nodeOf(input), `node ${node.name}`);
-          if (state.get(next.name) === "open" && next.op !== "NextIteration")
-            throw invalid(`node ${node.name} reads ${next.name}, which reads it in turn`);
+          if (state.get(next.name) === "open") cycle = `node ${node.name} reads ${next.name}, which reads it in turn`;
           if (state.get(next.name) === undefined) stack.push(next);
         }
         continue;
@@ -152,7 +164,7 @@ function orderOf(nodes: ReadonlyMap<string, NodeJson>, outputs: Signature): read
       state.set(node.name, "done");
     }
   }
-  return order;
+  return { order, ...(cycle !== undefined && { cycle }) };
 }
 
 /** Whatever cannot be lowered is said before anything is. */
@@ -175,20 +187,19 @@ const UNKNOWN = {
   hint: "Build the model of ops that tfjs runs without registering any; docs/export-graph-ops.md lists them.",
 };
 
-/** Placeholders of rank 4 from which an op on images is reached. */
-function imageInputs(order: readonly NodeJson[]): ReadonlySet<string> {
+/** Placeholders of rank 4 from which an op on images is reached, and what such ops make and others keep as an image. */
+function imagesOf(order: readonly NodeJson[]): ReadonlySet<string> {
+  const isImageOp = (node: NodeJson): boolean => IMAGE_OPS.test(node.op) && !hasChannelsFirst(node);
   const isNeeded = new Set<string>();
-  for (const node of order.toReversed()) {
-    if (!isNeeded.has(node.name) && !(IMAGE_OPS.test(node.op) && !hasChannelsFirst(node))) continue;
-    isNeeded.add(node.name);
-    for (const input of node.input) isNeeded.add(nodeOf(input));
+  for (const node of order.toReversed())
+    if (isNeeded.has(node.name) || isImageOp(node)) for (const input of node.input) isNeeded.add(nodeOf(input));
+  const images = new Set<string>();
+  for (const node of order) {
+    const isInput = node.op === "Placeholder" && shapeIn(node.attr)?.dim?.length === 4 && isNeeded.has(node.name);
+    const isKept = KEEPING_OPS.has(node.op) && node.input.some((name) => images.has(nodeOf(name)));
+    if (isInput || isImageOp(node) || isKept) images.add(node.name);
   }
-  const shapes = order.filter(({ op, attr }) => op === "Placeholder" && rankOf(attr) === 4);
-  return new Set(shapes.map(({ name }) => name).filter((name) => isNeeded.has(name)));
-}
-
-function rankOf(attr: OpNode["attr"]): number | undefined {
-  return shapeIn(attr)?.dim?.length;
+  return images;
 }
 
 function shapeIn(attr: OpNode["attr"]): ShapeJson | undefined {
@@ -264,7 +275,8 @@ function finish(
   for (const [i, edge] of results.entries()) {
     const output = names[i]!;
     if (made.has(edge) && !renamed.has(edge)) renamed.set(edge, output);
-    else copies.push({ op: "Identity", domain: "", name: `${output}/copy`, inputs: [edge], outputs: [output], attrs: {} });
+    else
+      copies.push({ op: "Identity", domain: "", name: `${output}/copy`, inputs: [edge], outputs: [output], attrs: {} });
   }
   const rename = (edge: Edge): Edge => renamed.get(edge) ?? edge;
   const { nodes, constants } = build.finish();

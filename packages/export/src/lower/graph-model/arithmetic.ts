@@ -21,8 +21,7 @@ const op = (type: string): OpLowering => binary((a, b, name, build) => build.add
  * before.
  */
 const floorDiv: Combine = (a, b, name, build) => {
-  if (build.typeOf(a) === "float32")
-    return build.add("Floor", name, [build.add("Div", `${name}/quotient`, [a, b])]);
+  if (build.typeOf(a) === "float32") return build.add("Floor", name, [build.add("Div", `${name}/quotient`, [a, b])]);
   const isSize = (edge: Edge): boolean =>
     build.contentsOf(edge)?.every((size) => typeof size === "string" || size >= 0) === true;
   if (isSize(a) && isSize(b)) return build.add("Div", name, [a, b]);

@@ -3,7 +3,7 @@ import { float } from "../../attr.ts";
 import type { Edge } from "../../graph.ts";
 import { alike, cast, scalarOf } from "./cast.ts";
 import { together } from "./layout.ts";
-import { type OpLowering, type OpTable, numberAttr, numbersIn } from "./op-node.ts";
+import { numberAttr, numbersIn, type OpLowering, type OpTable } from "./op-node.ts";
 import type { Traced, Tracer } from "./trace.ts";
 
 /** One op, on floats. */

@@ -31,7 +31,11 @@ export function fusedOf(node: OpNode, args: readonly Traced[]): Fused {
   const activation = hasBias ? kinds[1] : kinds[0];
   const slopes = args[hasBias ? 1 : 0];
   if (kinds.length > (hasBias ? 2 : 1) || activation === "fusedbatchnorm")
-    throw unsupportedOp(node, `it fuses ${kinds.join(", ")}`, "Convert the model with BiasAdd and one activation at most.");
+    throw unsupportedOp(
+      node,
+      `it fuses ${kinds.join(", ")}`,
+      "Convert the model with BiasAdd and one activation at most.",
+    );
   return {
     ...(hasBias && args[0] && { bias: args[0] }),
     ...(activation !== undefined && { activation }),
@@ -89,7 +93,11 @@ function convolve(
   const window = windowOf(node, taps, build.edgeShape(x.edge).slice(2));
   const convolved = build.add("Conv", node.name, [x.edge, kernel, ...(bias ?? [])], { ...window, ...attrs });
   const output = { edge: convolved, order: x.order };
-  return outputOf(node, activated(node, withBias(node, output, bias ? undefined : fused.bias, build), fused, build), build);
+  return outputOf(
+    node,
+    activated(node, withBias(node, output, bias ? undefined : fused.bias, build), fused, build),
+    build,
+  );
 }
 
 /** A bias that Conv takes as it is: one number for each filter. */
@@ -132,7 +140,11 @@ const backpropInput: OpLowering = (node, [wanted, filter, given], build) => {
   const axes = sizes.map((out, i) => {
     const size: Dim = build.edgeShape(x.edge)[i + 2]!;
     if (typeof out !== "number" || typeof size !== "number")
-      throw unsupportedOp(node, "the sizes of its image stay open", "Convert the model with fixed input shapes, all but the batch.");
+      throw unsupportedOp(
+        node,
+        "the sizes of its image stay open",
+        "Convert the model with fixed input shapes, all but the batch.",
+      );
     const full = strides[i]! * (size - 1) + taps[i]!;
     const total = padding === "same" ? Math.max(full - out, 0) : 0;
     const begin = padding === "explicit" ? (explicit[2 * (i + 1)] ?? 0) : Math.floor(total / 2);

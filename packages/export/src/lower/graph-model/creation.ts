@@ -22,7 +22,9 @@ const shape: OpLowering = ({ name }, [x], build) => {
   const isPlain = places.every((place, axis) => place === axis);
   const edge = isPlain
     ? lying
-    : build.add("Gather", `${name}/order`, [lying, build.constant(`${name}/places`, intTensor(places))], { axis: int(0) });
+    : build.add("Gather", `${name}/order`, [lying, build.constant(`${name}/places`, intTensor(places))], {
+        axis: int(0),
+      });
   return cast(plainly(edge, build), "int32", build, name);
 };
 
@@ -52,7 +54,10 @@ const ofShape =
   (node, [target], build) => {
     const number = scalarOf(value, typeAttr(node, "T") ?? "float32", `${node.name}/value`, build);
     const sizes = sizesIn(node, target, "shape", build);
-    return plainly(filled(number, sizes, () => cast(target!, "int64", build).edge, node.name, build), build);
+    return plainly(
+      filled(number, sizes, () => cast(target!, "int64", build).edge, node.name, build),
+      build,
+    );
   };
 
 /** Known numbers become a constant; others are counted when the model runs. */
@@ -60,15 +65,34 @@ const range: OpLowering = (node, bounds, build) => {
   const [start, stop, step] = bounds.map((bound) => build.contentsOf(bound.edge)?.[0]);
   const type: DType = build.typeOf(bounds[0]!.edge);
   if (typeof start !== "number" || typeof stop !== "number" || typeof step !== "number")
-    return plainly(build.add("Range", node.name, bounds.map((bound) => plain(bound, build))), build);
+    return plainly(
+      build.add(
+        "Range",
+        node.name,
+        bounds.map((bound) => plain(bound, build)),
+      ),
+      build,
+    );
   const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
   return plainly(numbers(node.name, values, type, build), build);
 };
 
 const linSpace: OpLowering = (node, bounds, build) => {
-  const [start, stop, count] = bounds.map((bound) => numbersIn(node, bound, "bound", build)[0]!) as [number, number, number];
+  const [start, stop, count] = bounds.map((bound) => numbersIn(node, bound, "bound", build)[0]!) as [
+    number,
+    number,
+    number,
+  ];
   const step = count > 1 ? (stop - start) / (count - 1) : 0;
-  return plainly(numbers(node.name, Array.from({ length: count }, (_, i) => start + i * step), "float32", build), build);
+  return plainly(
+    numbers(
+      node.name,
+      Array.from({ length: count }, (_, i) => start + i * step),
+      "float32",
+      build,
+    ),
+    build,
+  );
 };
 
 function numbers(name: string, values: readonly number[], type: DType, build: Tracer): Edge {

@@ -41,7 +41,10 @@ const tile: OpLowering = (node, [x, repeats], build) => {
   const times = numbersIn(node, repeats, "repeats", build);
   const lying = value.order.map((axis) => times[axis]!);
   if (lying.every((count) => count === 1)) return value;
-  return { ...value, edge: build.add("Tile", node.name, [value.edge, build.constant(`${node.name}/repeats`, intTensor(lying))]) };
+  return {
+    ...value,
+    edge: build.add("Tile", node.name, [value.edge, build.constant(`${node.name}/repeats`, intTensor(lying))]),
+  };
 };
 
 /** ONNX wants all that goes before, then all that comes after. */
@@ -77,7 +80,11 @@ const broadcastTo: OpLowering = (node, [x, shape], build) => {
   const from = build.edgeShape(value);
   const target = sizes.map((size, i): Dim => (size === from[from.length - sizes.length + i] ? 1 : size));
   if (target.some((size) => typeof size !== "number"))
-    throw unsupportedOp(node, `its shape is [${sizes}]`, "Convert the model with fixed input shapes, all but the batch.");
+    throw unsupportedOp(
+      node,
+      `its shape is [${sizes}]`,
+      "Convert the model with fixed input shapes, all but the batch.",
+    );
   const wanted = build.constant(`${node.name}/shape`, intTensor(target as readonly number[]));
   return plainly(build.add("Expand", node.name, [value, wanted]), build);
 };
@@ -90,10 +97,14 @@ function scattered(node: OpNode, onto: Edge, indices: Traced, values: Traced, is
 
 /** Places that are named twice add up, which ScatterND does since opset 16. */
 const scatterNd: OpLowering = (node, [indices, values, shape], build) => {
-  if (build.opset < 16) throw unsupportedOp(node, `opset ${build.opset} cannot add where places repeat`, "Export with opset 16 or later.");
+  if (build.opset < 16)
+    throw unsupportedOp(node, `opset ${build.opset} cannot add where places repeat`, "Export with opset 16 or later.");
   const sizes = numbersIn(node, shape, "shape", build);
   const zero = scalarOf(0, build.typeOf(values!.edge), `${node.name}/zero`, build);
-  const zeros = build.add("Expand", `${node.name}/zeros`, [zero, build.constant(`${node.name}/shape`, intTensor(sizes))]);
+  const zeros = build.add("Expand", `${node.name}/zeros`, [
+    zero,
+    build.constant(`${node.name}/shape`, intTensor(sizes)),
+  ]);
   return scattered(node, zeros, indices!, values!, true, build);
 };
 
@@ -107,7 +118,8 @@ const sparseToDense: OpLowering = (node, [indices, shape, values, fill], build) 
   const places = shapeOf(indices!, build);
   if (places.length === 0 || values!.order.length !== 1)
     throw unsupportedOp(node, "it writes a single number to several places", "Give it as many values as places.");
-  const columns = places.length === 1 ? plainly(reshaped(plain(indices!, build), [places[0]!, 1], build), build) : indices!;
+  const columns =
+    places.length === 1 ? plainly(reshaped(plain(indices!, build), [places[0]!, 1], build), build) : indices!;
   return scattered(node, dense, columns, values!, false, build);
 };
 

@@ -87,18 +87,22 @@ export function isReshapeTarget(from: readonly Dim[], shape: readonly Dim[]): bo
 }
 
 /** An edge in another shape of as many elements; a constant takes it at once. */
-export function reshaped(edge: Edge, shape: readonly Dim[], build: Tracer, name?: string): Edge {
+export function reshaped(edge: Edge, shape: readonly Dim[], build: Tracer, name = `${edge}/shaped`): Edge {
+  const origin = build.origins.get(edge);
+  if (origin !== undefined && isReshapeTarget(build.edgeShape(origin), shape))
+    return reshaped(origin, shape, build, name);
   const from = build.edgeShape(edge);
   if (from.length === shape.length && from.every((size, k) => size === shape[k])) return edge;
   const constant = build.tensorOf(edge);
-  if (constant !== undefined) return build.constant(name ?? edge, { ...constant, shape: shape.map(Number) });
+  if (constant !== undefined) return build.constant(name, { ...constant, shape: shape.map(Number) });
   const hasOne = shape.filter((size) => typeof size !== "number").length === 1;
   const sizes = shape.map((size, k) => {
     if (typeof size === "number") return size;
     return hasOne || from[k] !== size ? -1 : 0;
   });
-  const wanted = name ?? `${edge}/shaped`;
-  return build.add("Reshape", wanted, [edge, build.constant(`${wanted}/shape`, intTensor(sizes))]);
+  const made = build.add("Reshape", name, [edge, build.constant(`${name}/shape`, intTensor(sizes))]);
+  build.origins.set(made, edge);
+  return made;
 }
 
 /**
@@ -138,6 +142,10 @@ function against(value: Traced, order: readonly number[], build: Tracer): Edge {
     const sizes = [...build.edgeShape(edge)];
     if (build.tensorOf(edge) === undefined)
       return build.add("Unsqueeze", `${edge}/spread`, [edge, build.constant(`${edge}/axes`, intTensor(added))]);
-    return reshaped(edge, order.slice(first).map((axis) => (axis < missing ? 1 : sizes.shift()!)), build);
+    return reshaped(
+      edge,
+      order.slice(first).map((axis) => (axis < missing ? 1 : sizes.shift()!)),
+      build,
+    );
   });
 }

@@ -80,7 +80,11 @@ const einsum: OpLowering = (node, inputs, build) => {
 const transpose: OpLowering = (node, [x, perm], build) => {
   const rank = x!.order.length;
   const axes = perm === undefined ? plainOrder(rank).toReversed() : numbersIn(node, perm, "order", build);
-  return transposed(x!, axes.map((axis) => (axis < 0 ? axis + rank : axis)), build);
+  return transposed(
+    x!,
+    axes.map((axis) => (axis < 0 ? axis + rank : axis)),
+    build,
+  );
 };
 
 /** Products of matrices. */

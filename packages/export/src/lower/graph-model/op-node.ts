@@ -103,7 +103,11 @@ export function sizesIn(node: OpNode, value: Traced | undefined, what: string, b
 }
 
 /** The error for what cannot be expressed, thrown before anything is written. */
-export function unsupportedOp({ op, name }: Pick<OpNode, "op" | "name">, reason: string, hint: string): DistillateError {
+export function unsupportedOp(
+  { op, name }: Pick<OpNode, "op" | "name">,
+  reason: string,
+  hint: string,
+): DistillateError {
   return new DistillateError({
     code: "op-unsupported",
     message: `node ${name} (${op}) cannot be exported: ${reason}`,

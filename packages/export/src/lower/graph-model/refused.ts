@@ -37,11 +37,7 @@ export const REFUSED: OpTable = {
     "how long its result is depends on the values",
     "Take the model's outputs before it, and choose among them outside.",
   ),
-  ...refuse(
-    "LowerBound UpperBound",
-    "ONNX has no search in a sorted list",
-    "Compare with every bound and sum up.",
-  ),
+  ...refuse("LowerBound UpperBound", "ONNX has no search in a sorted list", "Compare with every bound and sum up."),
   ...refuse(
     "RaggedGather RaggedRange RaggedTensorToTensor SparseFillEmptyRows SparseReshape SparseSegmentMean SparseSegmentSum",
     "it works on sparse or ragged tensors",

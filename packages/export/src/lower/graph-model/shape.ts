@@ -19,7 +19,16 @@ import {
   shapeOf,
   transposed,
 } from "./layout.ts";
-import { listAttr, numberAttr, numbersIn, type OpLowering, type OpTable, sizesIn, typeAttr, unsupportedOp } from "./op-node.ts";
+import {
+  listAttr,
+  numberAttr,
+  numbersIn,
+  type OpLowering,
+  type OpTable,
+  sizesIn,
+  typeAttr,
+  unsupportedOp,
+} from "./op-node.ts";
 import type { Traced, Tracer } from "./trace.ts";
 import { hasChannelsFirst } from "./window.ts";
 
@@ -27,7 +36,11 @@ import { hasChannelsFirst } from "./window.ts";
 export function inShape(value: Traced, shape: readonly Dim[], build: Tracer, name: string): Traced | undefined {
   const from = shapeOf(value, build);
   if (value.flattened === undefined && isEqual(from, shape)) return value;
-  return withUnits(value, from, shape, build, name) ?? flat(value, from, shape, build, name) ?? moved(value, shape, build, name);
+  return (
+    withUnits(value, from, shape, build, name) ??
+    flat(value, from, shape, build, name) ??
+    moved(value, shape, build, name)
+  );
 }
 
 /** Adds and drops axes of one element only. */

@@ -4,7 +4,15 @@ import type { Dim, Edge } from "../../graph.ts";
 import { intTensor } from "../../tensor.ts";
 import { cast } from "./cast.ts";
 import { axisOf, edgeAxis, plain, plainly, settled, shapeOf } from "./layout.ts";
-import { numberAttr, numbersIn, type OpLowering, type OpNode, type OpTable, sizesIn, unsupportedOp } from "./op-node.ts";
+import {
+  numberAttr,
+  numbersIn,
+  type OpLowering,
+  type OpNode,
+  type OpTable,
+  sizesIn,
+  unsupportedOp,
+} from "./op-node.ts";
 import { inShape, orRefuse } from "./shape.ts";
 import type { Traced, Tracer } from "./trace.ts";
 
@@ -66,12 +74,14 @@ const stridedSlice: OpLowering = (node, [x, begin, end, strides], build) => {
     } else if (has("new_axis_mask", i)) kept.push(undefined);
     else {
       const isDropped = has("shrink_axis_mask", i);
-      ranges.push(rangeOf(node, shape[axis]!, axis, {
-        start: has("begin_mask", i) && !isDropped ? undefined : starts[i]!,
-        end: has("end_mask", i) ? undefined : ends[i]!,
-        step: steps[i]!,
-        isDropped,
-      }));
+      ranges.push(
+        rangeOf(node, shape[axis]!, axis, {
+          start: has("begin_mask", i) && !isDropped ? undefined : starts[i]!,
+          end: has("end_mask", i) ? undefined : ends[i]!,
+          step: steps[i]!,
+          isDropped,
+        }),
+      );
       if (!isDropped) kept.push(axis);
       axis++;
     }
@@ -172,8 +182,16 @@ const gather: OpLowering = (node, [x, indices, axisInput], build) => {
 };
 
 function gatherInBatch(node: OpNode, x: Traced, at: Edge, axis: number, batch: number, build: Tracer): Traced {
-  if (axis !== batch) throw unsupportedOp(node, `it picks from axis ${axis} of ${batch} batches`, "Gather along the first axis behind the batches.");
-  const wide = build.add("Unsqueeze", `${node.name}/columns`, [at, build.constant(`${node.name}/last`, intTensor([-1]))]);
+  if (axis !== batch)
+    throw unsupportedOp(
+      node,
+      `it picks from axis ${axis} of ${batch} batches`,
+      "Gather along the first axis behind the batches.",
+    );
+  const wide = build.add("Unsqueeze", `${node.name}/columns`, [
+    at,
+    build.constant(`${node.name}/last`, intTensor([-1])),
+  ]);
   const places = cast(plainly(wide, build), "int64", build).edge;
   return plainly(build.add("GatherND", node.name, [plain(x, build), places], { batch_dims: int(batch) }), build);
 }

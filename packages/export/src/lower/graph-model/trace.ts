@@ -28,6 +28,8 @@ export interface Tracer extends GraphBuilder {
   contentsOf(edge: Edge): readonly Dim[] | undefined;
   /** A constant's tensor. */
   tensorOf(edge: Edge): Tensor | undefined;
+  /** What a reshaped edge was before it got its shape, so that one that gets another does not pass through both. */
+  readonly origins: Map<Edge, Edge>;
   /** What `make` made when it was asked for under this key before. */
   once(key: string, make: () => Edge): Edge;
 }
@@ -46,6 +48,7 @@ export function startTrace(opset: number): Tracer {
   const infer = (node: Omit<Node, "domain">): void => void inference.node({ domain: "", ...node });
   return {
     ...builder,
+    origins: new Map(),
     input(value) {
       const name = builder.reserve(value.name);
       inference.input({ ...value, name });
