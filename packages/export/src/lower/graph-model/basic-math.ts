@@ -19,12 +19,6 @@ const onNumbers =
   (op: string): OpLowering =>
   ({ name }, [x], build) => ({ ...x!, edge: build.add(op, name, [x!.edge]) });
 
-/** Rounding, which leaves whole numbers alone. */
-const rounding =
-  (op: string): OpLowering =>
-  ({ name }, [x], build) =>
-    build.typeOf(x!.edge) === "float32" ? { ...x!, edge: build.add(op, name, [x!.edge]) } : x!;
-
 /** Several ops, on floats. */
 const composed =
   (compose: (x: Edge, name: string, build: Tracer) => Edge): OpLowering =>
@@ -88,7 +82,7 @@ export const BASIC_MATH: OpTable = {
   Atan: onFloats("Atan"),
   Atan2: atan2,
   Atanh: onFloats("Atanh"),
-  Ceil: rounding("Ceil"),
+  Ceil: onFloats("Ceil"),
   ClipByValue: (node, [x, low, high], build) => {
     const bounds = [low, high].map((bound) => numbersIn(node, bound, "bound", build)[0]!);
     return clip(x!, bounds[0]!, bounds[1]!, node.name, build);
@@ -103,7 +97,7 @@ export const BASIC_MATH: OpTable = {
   Expm1: composed((x, name, build) =>
     build.add("Sub", name, [build.add("Exp", `${name}/exp`, [x]), scalarOf(1, "float32", `${name}/one`, build)]),
   ),
-  Floor: rounding("Floor"),
+  Floor: onFloats("Floor"),
   Imag: COMPLEX,
   IsFinite: composed((x, name, build) => {
     const isLost = [build.add("IsInf", `${name}/infinite`, [x]), build.add("IsNaN", `${name}/nan`, [x])];
@@ -129,7 +123,7 @@ export const BASIC_MATH: OpTable = {
   Reciprocal: onFloats("Reciprocal"),
   Relu: onFloats("Relu"),
   Relu6: ({ name }, [x], build) => clip(x!, 0, 6, name, build),
-  Round: rounding("Round"),
+  Round: onFloats("Round"),
   Rsqrt: composed((x, name, build) => build.add("Reciprocal", name, [build.add("Sqrt", `${name}/root`, [x])])),
   Selu: onFloats("Selu"),
   Sigmoid: onFloats("Sigmoid"),

@@ -121,7 +121,7 @@ const reverse: OpLowering = (node, [x, dims], build) => {
 /** A value in parts of these sizes along an axis. */
 function parts(value: Traced, axis: number, sizes: readonly number[], name: string, build: Tracer): readonly Traced[] {
   if (sizes.length === 1) return [value];
-  const edges = sizes.map((_, i) => `${name}:${i}`);
+  const edges = sizes.map((_, i) => build.reserve(`${name}:${i}`));
   const split = build.constant(`${name}/sizes`, intTensor(sizes));
   build.addMany("Split", name, [value.edge, split], { axis: int(edgeAxis(value, axis)) }, edges);
   return edges.map((edge) => ({ ...value, edge }));
@@ -204,7 +204,7 @@ const gatherNd: OpLowering = ({ name }, [x, indices], build) => {
 const topK: OpLowering = (node, [x, k], build) => {
   const value = settled(x!, build);
   const count = build.constant(`${node.name}/k`, intTensor(numbersIn(node, k, "k", build).slice(0, 1)));
-  const outputs = [`${node.name}:0`, `${node.name}:1`];
+  const outputs = [0, 1].map((i) => build.reserve(`${node.name}:${i}`));
   build.addMany("TopK", node.name, [value.edge, count], { axis: int(edgeAxis(value, -1)) }, outputs);
   const [values, indices] = outputs.map((edge) => ({ ...value, edge })) as [Traced, Traced];
   return [values, cast(indices, "int32", build)];
