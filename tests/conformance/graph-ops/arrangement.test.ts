@@ -194,6 +194,44 @@ const families: Families = {
       );
     },
   ),
+  "blocks in the batch, and back": graphOf(
+    fc.record({
+      batch: fc.integer({ min: 1, max: 2 }),
+      c: size,
+      blocks: fc.tuple(size, size),
+      order: orders,
+      isOpen: fc.boolean(),
+      seed,
+    }),
+    ({ batch, c, blocks: [bh, bw], order, isOpen, seed: from }) => {
+      const graph = opGraph();
+      const x = lying(graph, normal([batch, 2 * bh - 1, 2 * bw, c], from), order, isOpen);
+      const block = graph.constant(whole([bh, bw]));
+      const margins = graph.constant(
+        whole([
+          [1, 0],
+          [0, 0],
+        ]),
+      );
+      const apart = graph.op("Relu", [graph.op("SpaceToBatchND", [x, block, margins])]);
+      return graph.done(apart, graph.op("BatchToSpaceND", [apart, block, margins]));
+    },
+  ),
+  "ScatterNd, Gather in a batch": graphOf(
+    fc.record({ n: fc.integer({ min: 2, max: 5 }), c: size, count: fc.integer({ min: 1, max: 6 }), seed }),
+    ({ n, c, count, seed: from }) => {
+      const graph = opGraph();
+      const places = (shape: readonly number[]): Ref =>
+        graph.input(tf.cast(tf.randomUniform([...shape], 0, n, "float32", from), "int32"));
+      const updates = graph.input(normal([count, c], from));
+      const table = graph.input(normal([2, n, c], from + 1));
+      return graph.done(
+        graph.op("ScatterNd", [places([count, 1]), updates, graph.constant(whole([n, c]))]),
+        graph.op("GatherV2", [table, places([2, count]), graph.constant(whole(1))], { batch_dims: attr.i(1) }),
+      );
+    },
+    [17, 18, 21],
+  ),
   scatters: graphOf(fc.record({ n: fc.integer({ min: 3, max: 6 }), c: size, seed }), ({ n, c, seed: from }) => {
     const graph = opGraph();
     const rows = graph.input(whole([[n - 1], [0]]));

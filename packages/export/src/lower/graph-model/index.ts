@@ -1,5 +1,6 @@
 import { ARITHMETIC } from "./arithmetic.ts";
 import { BASIC_MATH } from "./basic-math.ts";
+import { BLOCKS } from "./blocks.ts";
 import { CONVOLUTION } from "./convolution.ts";
 import { CREATION } from "./creation.ts";
 import { IMAGE } from "./image.ts";
@@ -18,6 +19,7 @@ import { SLICES } from "./slices.ts";
 export const OP_LOWERINGS: OpTable = {
   ...ARITHMETIC,
   ...BASIC_MATH,
+  ...BLOCKS,
   ...CONVOLUTION,
   ...CREATION,
   ...IMAGE,

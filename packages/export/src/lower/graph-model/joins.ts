@@ -47,30 +47,33 @@ const tile: OpLowering = (node, [x, repeats], build) => {
   };
 };
 
-/** ONNX wants all that goes before, then all that comes after. */
-function padsOf(node: OpNode, value: Traced, paddings: Traced | undefined, build: Tracer): readonly number[] {
-  const pairs = numbersIn(node, paddings, "paddings", build);
-  return [0, 1].flatMap((side) => value.order.map((axis) => pairs[2 * axis + side]!));
+/** A value with a constant around it; pairs by tfjs' axes, where ONNX wants all that goes before, then all that comes after. */
+export function padded(
+  name: string,
+  value: Traced,
+  pairs: readonly number[],
+  fill: number | "reflect",
+  build: Tracer,
+): Traced {
+  const pads = [0, 1].flatMap((side) => value.order.map((axis) => pairs[2 * axis + side]!));
+  if (pads.every((count) => count === 0)) return value;
+  const inputs = [value.edge, build.constant(`${name}/pads`, intTensor(pads))];
+  const type = build.typeOf(value.edge);
+  if (typeof fill === "number" && fill !== 0) inputs.push(scalarOf(fill, type, `${name}/value`, build));
+  return { ...value, edge: build.add("Pad", name, inputs, fill === "reflect" ? { mode: text(fill) } : {}) };
 }
 
 const pad: OpLowering = (node, [x, paddings, fill], build) => {
-  const value = settled(x!, build);
-  const pads = padsOf(node, value, paddings, build);
-  if (pads.every((count) => count === 0)) return value;
+  const pairs = numbersIn(node, paddings, "paddings", build);
   const number = fill === undefined ? numberAttr(node, "constant_value", 0) : numbersIn(node, fill, "value", build)[0]!;
-  const inputs = [value.edge, build.constant(`${node.name}/pads`, intTensor(pads))];
-  const type = build.typeOf(value.edge);
-  if (number !== 0) inputs.push(scalarOf(number, type, `${node.name}/value`, build));
-  return { ...value, edge: build.add("Pad", node.name, inputs) };
+  return padded(node.name, settled(x!, build), pairs, number, build);
 };
 
 const mirrorPad: OpLowering = (node, [x, paddings], build) => {
   const mode = textAttr(node, "mode", "reflect");
   if (mode !== "reflect")
     throw unsupportedOp(node, `its mode is ${mode}, which ONNX does not have`, "Pad by REFLECT, or concatenate.");
-  const value = settled(x!, build);
-  const pads = build.constant(`${node.name}/pads`, intTensor(padsOf(node, value, paddings, build)));
-  return { ...value, edge: build.add("Pad", node.name, [value.edge, pads], { mode: text("reflect") }) };
+  return padded(node.name, settled(x!, build), numbersIn(node, paddings, "paddings", build), "reflect", build);
 };
 
 /** Sizes that stay open are those of the value already, if anything: one broadcasts against them. */
@@ -123,14 +126,8 @@ const sparseToDense: OpLowering = (node, [indices, shape, values, fill], build) 
   return scattered(node, dense, columns, values!, false, build);
 };
 
-const BLOCKS = {
-  refused: "it moves parts of an image into the batch",
-  hint: "Convert the model with its dilations fused into the convolutions.",
-};
-
 /** Joins, repetitions, paddings. */
 export const JOINS: OpTable = {
-  BatchToSpaceND: BLOCKS,
   BroadcastTo: broadcastTo,
   Concat: (node, [axis, ...values], build) => {
     const at = numbersIn(node, axis, "axis", build)[0]!;
@@ -145,7 +142,6 @@ export const JOINS: OpTable = {
   Pad: pad,
   PadV2: pad,
   ScatterNd: scatterNd,
-  SpaceToBatchND: BLOCKS,
   SparseToDense: sparseToDense,
   TensorScatterUpdate: (node, [onto, indices, values], build) =>
     scattered(node, plain(onto!, build), indices!, values!, false, build),

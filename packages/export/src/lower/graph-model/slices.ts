@@ -24,10 +24,11 @@ interface Range {
   readonly step: number;
 }
 
-const END = 2 ** 31 - 1;
+/** The end of an axis, however long it is. */
+export const END = 2 ** 31 - 1;
 
 /** A Slice of these axes; whole axes are left out, the value itself is returned where nothing is left. */
-function sliced(value: Traced, ranges: readonly Range[], name: string, build: Tracer): Traced {
+export function sliced(value: Traced, ranges: readonly Range[], name: string, build: Tracer): Traced {
   const parts = ranges.filter(({ start, end, step }) => start !== 0 || end < END || step !== 1);
   if (parts.length === 0) return value;
   const bounds: readonly (readonly [string, readonly number[]])[] = [
