@@ -17,7 +17,7 @@ export type {
 } from "./graph.ts";
 export { inferShapes } from "./infer.ts";
 export { type ModelSummary, type QuantizedTensor, summarize } from "./inspect.ts";
-export type { LayersModelArtifacts } from "./lower/layers-model.ts";
+export type { ModelArtifacts } from "./lower/artifacts.ts";
 export { type DecodedModel, decodeModel } from "./onnx/decode.ts";
 export { type ExternalFiles, externalFilesOf } from "./onnx/decode-tensor.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";

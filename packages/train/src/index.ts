@@ -4,11 +4,9 @@ export {
   CHECKPOINT_FILES,
   type Checkpoint,
   type CheckpointInfo,
-  type LayersModelArtifacts,
   loadModel,
   type Role,
   readCheckpoint,
-  readLayersModel,
   writeCheckpoint,
 } from "./checkpoint.ts";
 export {
@@ -73,3 +71,4 @@ export {
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
 export { nextUnit, randomFor } from "./random.ts";
+export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";

@@ -1,6 +1,6 @@
 import { DistillateError } from "@distillate/bundle";
 import { exportModel } from "@distillate/export";
-import { readLayersModel, writeFileAtomic } from "@distillate/train";
+import { readTfjsModel, writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { TOOL_VERSION } from "../version.ts";
 import { isModelJson } from "./model-files.ts";
@@ -35,7 +35,7 @@ export const exportCommand: CommandDef<typeof ARGS> = defineCommand({
         hint: "Leave it out for 17, which every onnxruntime since 1.12 reads.",
       });
     }
-    const artifacts = await readLayersModel(path);
+    const artifacts = await readTfjsModel(path);
     const { onnx, report } = exportModel(artifacts, {
       name: "model",
       opset,
