@@ -3,9 +3,9 @@ import { dirname, join, relative } from "node:path";
 import { DistillateError, type Manifest, type PreprocessSpec, parseManifest, verifyFile } from "@distillate/bundle";
 import { type DecodedModel, decodeModel, type ExternalFiles, encodeModel, externalFilesOf } from "@distillate/export";
 
-/** Whether a path is the `model.json` of a tfjs model, rather than a recipe or a configuration. */
+/** Whether a path is the `model.json` of a tfjs model or the directory of one, rather than a recipe or a configuration. */
 export async function isModelJson(path: string): Promise<boolean> {
-  if (!path.endsWith(".json")) return false;
+  if (!path.endsWith(".json")) return isFile(join(path, "model.json"));
   try {
     return "modelTopology" in (JSON.parse(await readFile(path, "utf8")) as object);
   } catch (error) {
@@ -79,7 +79,11 @@ export interface OpenBundle {
 
 /** Whether a path is a bundle: a directory with a manifest. */
 export async function isBundle(path: string): Promise<boolean> {
-  return stat(join(path, "manifest.json")).then(
+  return isFile(join(path, "manifest.json"));
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
     () => true,
     () => false,
   );

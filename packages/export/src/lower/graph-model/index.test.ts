@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { OP_LOWERINGS } from "./index.ts";
 
+const require = createRequire(import.meta.url);
 const page = readFileSync(new URL("../../../../../docs/export-graph-ops.md", import.meta.url), "utf8");
 /** Lowered by the model itself. */
 const OWN = ["Const", "Placeholder"];
@@ -28,8 +29,7 @@ test("what is refused is said with the reason and the way out that the docs give
 });
 
 test("every op of tfjs-converter is in the table", () => {
-  const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-converter");
-  const folder = join(dirname(main), "operations/op_list");
+  const folder = join(dirname(require.resolve("@tensorflow/tfjs-converter")), "operations/op_list");
   const sources = readdirSync(folder).filter((file) => file.endsWith(".js"));
   const ops = sources.flatMap((file) =>
     [...readFileSync(join(folder, file), "utf8").matchAll(/'tfOpName': '(\w+)'/g)].map(([, op]) => op!),
