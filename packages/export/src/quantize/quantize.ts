@@ -3,6 +3,7 @@ import { AFTER_CALIBRATION, BEFORE_CALIBRATION, type Calibrated } from "./aids.t
 import { createCalibrator } from "./calibrate/index.ts";
 import { type Calibration, observe } from "./calibrate/observe.ts";
 import { planTensors } from "./plan.ts";
+import { PRESETS } from "./presets.ts";
 import { calibratorOf, parseRecipe, type RecipeInput } from "./recipe.ts";
 import type { Quantized } from "./report.ts";
 import { writePairs } from "./write-pairs.ts";
@@ -21,9 +22,10 @@ export async function quantize(graph: Graph, input: RecipeInput, calibration: Ca
 
   // What is quantised, and over which ranges.
   const plan = planTensors(float, recipe);
+  const { activations } = PRESETS[recipe.preset];
   const measured = new Set(plan.sources.values());
   const calibrators = new Map(
-    [...measured].map((edge) => [edge, createCalibrator(calibratorOf(recipe, edge))] as const),
+    [...measured].map((edge) => [edge, createCalibrator(calibratorOf(recipe, edge), activations)] as const),
   );
   const { ranges, samples } = await observe(float, calibrators, calibration);
 
