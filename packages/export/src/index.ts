@@ -21,6 +21,7 @@ export type { LayersModelArtifacts } from "./lower/layers-model.ts";
 export { type DecodedModel, decodeModel } from "./onnx/decode.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
 export { printGraph } from "./print.ts";
+export { CALIBRATORS } from "./quantize/calibrate/index.ts";
 export type { Calibration } from "./quantize/calibrate/observe.ts";
 export { compact } from "./quantize/compact.ts";
 export { PRESETS, type Preset, type PresetName } from "./quantize/presets.ts";
