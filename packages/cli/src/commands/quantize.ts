@@ -8,13 +8,14 @@ import {
   quantize as quantizeGraph,
   type Recipe,
 } from "@distillate/export";
-import { writeFileAtomic } from "@distillate/train";
+import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
 import { nodeRunner } from "../pipeline/node-runner.ts";
 import { oneOf, UsageError, wholeNumber } from "../usage.ts";
 import { calibrationSet } from "./calibration-set.ts";
-import { PREPROCESS_ARGS, readOnnx } from "./model-files.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { readOnnx } from "./model-files.ts";
+import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
 
 const ARGS = {
   ...STAGE_ARGS,
@@ -53,7 +54,11 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
   args: ARGS,
   async run({ args }) {
     const { recipe: path, data } = args;
-    if (path === undefined || !path.endsWith(".onnx")) return runStages(args, "quantize");
+    if (path === undefined || !path.endsWith(".onnx")) {
+      // Loaded when it is needed: a file is quantised in less time than the pipeline takes to load.
+      const { runStages } = await import("./stage-command.ts");
+      return runStages(args, "quantize");
+    }
     if (data === undefined) throw new UsageError("quantize of a file needs --data PATH to measure ranges on");
     const recipe = await recipeOf(args);
     const model = await readOnnx(path);
