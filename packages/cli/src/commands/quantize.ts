@@ -1,4 +1,4 @@
-import { encodeModel, quantizeStatic, summarize } from "@distillate/export";
+import { encodeModel, quantize as quantizeGraph, summarize } from "@distillate/export";
 import { parseConfig, splitTrainValidation, writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { loadData } from "../pipeline/load-data.ts";
@@ -46,17 +46,21 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
     const split = splitTrainValidation(train.classes, config.data.validation, config.seeds[0]!);
     const chosen = split.train.subarray(0, Number(args.samples));
     const input = model.graph.inputs[0]!.name;
-    const { graph, decisions } = await quantizeStatic(model.graph, {
-      run: nodeRunner,
-      samples: imageFeeds(train, preprocess, input, chosen),
-    });
+    const { graph, report } = await quantizeGraph(
+      model.graph,
+      {},
+      {
+        run: nodeRunner,
+        samples: () => imageFeeds(train, preprocess, input, chosen),
+      },
+    );
     const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, ".int8.onnx");
     const onnx = encodeModel(graph, model.metadata);
     await writeFileAtomic(out, onnx);
     const { quantized } = summarize(graph);
     const line = `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${quantized.length} tensors quantised on ${chosen.length} images`;
-    const report = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, samples: chosen.length, decisions };
-    if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(report) : line}\n`);
+    const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ...report };
+    if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(result) : line}\n`);
     return 0;
   },
 });

@@ -9,7 +9,7 @@ import type { Feeds, Graph, Node, Runner } from "../graph.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { floatsOf, floatTensor } from "../tensor.ts";
 import { affineFor, roundEven } from "./affine.ts";
-import { quantizeStatic } from "./quantize.ts";
+import { quantize } from "./quantize.ts";
 
 const run: Runner = async (onnx, options) => {
   const session = await InferenceSession.create(onnx, {
@@ -94,7 +94,7 @@ const graph: Graph = (() => {
 const metadata = { producer: "test", producerVersion: "1" };
 
 test("close to the float model, and every Conv and Add runs in integers", async () => {
-  const { graph: quantized, decisions } = await quantizeStatic(graph, { run, samples });
+  const { graph: quantized, report } = await quantize(graph, {}, { run, samples: () => samples });
   const bytes = encodeModel(quantized, metadata);
   const [float, integer] = [await run(encodeModel(graph, metadata)), await run(bytes)];
   let [error, signal] = [0, 0];
@@ -123,9 +123,9 @@ test("close to the float model, and every Conv and Add runs in integers", async 
   expect(ops.filter((op) => op === "QLinearAdd")).toHaveLength(1);
   expect(ops.filter((op) => ["Conv", "FusedConv", "Add", "Relu", "Clip"].includes(op))).toEqual([]);
 
-  const by = (tensor: string): unknown => decisions.find((decision) => decision.tensor === tensor);
-  expect(by("relu")).toMatchObject({ kind: "activation", zero: 0, reason: "measured" });
-  expect(by("conv")).toMatchObject({ kind: "float", reason: "fused-into-next" });
+  const by = (tensor: string): unknown => report.tensors.find((one) => one.tensor === tensor);
+  expect(by("relu")).toMatchObject({ role: "activation", dtype: "uint8", zero: 0, reason: "measured" });
+  expect(by("conv")).toMatchObject({ dtype: "float32", reason: "fused-into-next" });
   expect(by("pool")).toMatchObject({ reason: "shares-scale" });
 });
 
@@ -157,9 +157,9 @@ describe("the affine map", () => {
 });
 
 test("no samples and samples that overflow are named", async () => {
-  await expect(quantizeStatic(graph, { run, samples: [] })).rejects.toMatchObject({ code: "calibration-empty" });
+  await expect(quantize(graph, {}, { run, samples: () => [] })).rejects.toMatchObject({ code: "calibration-empty" });
   const wild = { input: floatTensor(new Float32Array(3 * 64).fill(Number.NaN), [1, 3, 8, 8]) };
-  await expect(quantizeStatic(graph, { run, samples: [wild] })).rejects.toMatchObject({
+  await expect(quantize(graph, {}, { run, samples: () => [wild] })).rejects.toMatchObject({
     code: "calibration-not-finite",
   });
 });
