@@ -14,11 +14,12 @@ import { floatsOf, scalar } from "../tensor.ts";
 import { type Affine, affineFor } from "./affine.ts";
 import type { Calibrated } from "./aids.ts";
 import type { Plan } from "./plan.ts";
-import { channelAxis, POLICY } from "./policy.ts";
-import { PRESETS } from "./presets.ts";
-import { quantizeBias, quantizeWeight, weightScales } from "./quantize-weight.ts";
-import { type Recipe, settingsOf } from "./recipe.ts";
+import { POLICY } from "./policy.ts";
+import type { StaticPreset } from "./presets.ts";
+import { quantizeBias, quantizeWeight } from "./quantize-weight.ts";
+import type { Recipe } from "./recipe.ts";
 import type { TensorReport } from "./report.ts";
+import { scalesOf, weightedNode } from "./weighted-nodes.ts";
 
 /** Ops whose weights onnxruntime quantises by itself. */
 const REQUANTIZED = new Set(["Conv", "ConvTranspose", "Gemm"]);
@@ -31,9 +32,10 @@ export function writePairs(
   state: Calibrated,
   plan: Plan,
   recipe: Recipe,
+  preset: StaticPreset,
 ): { readonly graph: Graph; readonly tensors: readonly TensorReport[] } {
   const { graph, ranges } = state;
-  const { activations: type, weightLimit: limit } = PRESETS[recipe.preset];
+  const { activations: type, weightLimit: limit } = preset;
   const nodes: Node[] = [];
   const constants = new Map<Edge, Tensor>();
   const values = new Map<Edge, Value>();
@@ -87,13 +89,11 @@ export function writePairs(
     return name;
   };
   const weighted = (node: Node): readonly Edge[] => {
-    const [input, weightEdge, biasEdge] = node.inputs as [Edge, Edge, Edge | undefined];
-    const [weight, bias] = [graph.constants.get(weightEdge)!, graph.constants.get(biasEdge ?? "")];
-    const axis = channelAxis(node);
+    const constant = weightedNode(graph, node);
+    const { edge: weightEdge, weight, biasEdge, bias, axis } = constant;
+    const input = node.inputs[0]!;
     const inputScale = affineOf(input)!.scale;
-    const perChannel = settingsOf(recipe, node).granularity !== "per-tensor";
-    const scales =
-      state.weightScales.get(weightEdge) ?? weightScales(weight, { axis, perChannel, limit, bias, inputScale });
+    const scales = scalesOf(constant, state, { plan, recipe, preset });
     const w = dequantized(
       weightEdge,
       quantizeWeight(weight, scales, axis, limit),

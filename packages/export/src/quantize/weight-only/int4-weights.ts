@@ -13,7 +13,8 @@ import type { Edge, Graph, Node, Tensor, Value } from "../../graph.ts";
 import { verify } from "../../spec.ts";
 import { floatsOf, floatTensor, permute } from "../../tensor.ts";
 import { roundEven } from "../affine.ts";
-import { type StoredDecision, type StoredWeights, storeInt8Weights } from "./int8-weights.ts";
+import type { TensorReport } from "../report.ts";
+import { type StoredWeights, storeInt8Weights } from "./int8-weights.ts";
 import { weightsOf } from "./weight-inputs.ts";
 
 const BLOCK = 32;
@@ -77,10 +78,12 @@ export function storeInt4Weights(graph: Graph): StoredWeights {
     add("MatMulNBits", own, [node.inputs[0]!, name, `${name}/scale`], product, attrs);
     if (bias !== "") add("Add", "", [product.name, bias], output);
   }
-  const blocks = [...chosen.keys()].map((tensor): StoredDecision => ({ tensor, kind: "weight", reason: "block-wise" }));
+  const blocks = [...chosen.keys()].map(
+    (tensor): TensorReport => ({ tensor, role: "weight", dtype: "uint8", reason: "block-wise" }),
+  );
   const result = { ...rest.graph, nodes, constants, values };
   verify(result);
-  return { graph: result, decisions: [...rest.decisions, ...blocks] };
+  return { graph: result, tensors: [...rest.tensors, ...blocks] };
 }
 
 /** A product that MatMulNBits can stand for. */

@@ -12,19 +12,13 @@ import type { Edge, Graph, Node, Tensor, Value } from "../../graph.ts";
 import { verify } from "../../spec.ts";
 import { floatsOf, floatTensor } from "../../tensor.ts";
 import { roundEven } from "../affine.ts";
+import type { TensorReport } from "../report.ts";
 import { type StoredWeight, weightsOf } from "./weight-inputs.ts";
 
-/** What became of one weight. */
-export interface StoredDecision {
-  readonly tensor: Edge;
-  readonly kind: "weight" | "float";
-  readonly reason: "per-channel" | "block-wise" | "too-small";
-}
-
-/** A graph with its weights stored small, and what was decided for each. */
+/** A graph with its weights stored small, and what became of each. */
 export interface StoredWeights {
   readonly graph: Graph;
-  readonly decisions: readonly StoredDecision[];
+  readonly tensors: readonly TensorReport[];
 }
 
 /** Two nodes, their values and their names cost about so many bytes: a weight that saves less stays as it is. */
@@ -34,7 +28,7 @@ const LARGEST = 127;
 
 /** See the file's header. `only` limits it to some weights; a graph without any comes back as it is. */
 export function storeInt8Weights(graph: Graph, only: (weight: StoredWeight) => boolean = () => true): StoredWeights {
-  const decisions: StoredDecision[] = [];
+  const tensors: TensorReport[] = [];
   const stored = new Map<Edge, StoredWeight>();
   for (const weight of weightsOf(graph).filter(only)) {
     const { shape } = graph.constants.get(weight.edge)!;
@@ -42,13 +36,14 @@ export function storeInt8Weights(graph: Graph, only: (weight: StoredWeight) => b
     const elements = shape.reduce((count, size) => count * size, 1);
     const pays = 3 * elements - 4 * scales > OVERHEAD_BYTES;
     if (pays) stored.set(weight.edge, weight);
-    decisions.push({
+    tensors.push({
       tensor: weight.edge,
-      kind: pays ? "weight" : "float",
+      role: "weight",
+      dtype: pays ? "int8" : "float32",
       reason: pays ? "per-channel" : "too-small",
     });
   }
-  if (stored.size === 0) return { graph, decisions };
+  if (stored.size === 0) return { graph, tensors };
 
   const constants = new Map(graph.constants);
   const values = new Map(graph.values);
@@ -77,7 +72,7 @@ export function storeInt8Weights(graph: Graph, only: (weight: StoredWeight) => b
   }
   const result = { ...graph, nodes, constants, values };
   verify(result);
-  return { graph: result, decisions };
+  return { graph: result, tensors };
 
   function lookUp(node: Node, table: Edge, rows: Edge): void {
     const output = graph.values.get(node.outputs[0]!)!;

@@ -121,9 +121,9 @@ const GROUPS: Readonly<Record<string, (index: readonly number[]) => string>> = {
 };
 
 test("int8-weights computes what the float graph with rounded weights does, in both runtimes, from a quarter of the bytes", async () => {
-  const { graph: stored, decisions } = storeInt8Weights(graph);
-  expect(decisions.filter(({ kind }) => kind === "float")).toEqual([
-    { tensor: "conv/w", kind: "float", reason: "too-small" },
+  const { graph: stored, tensors } = storeInt8Weights(graph);
+  expect(tensors.filter(({ dtype }) => dtype === "float32")).toEqual([
+    { tensor: "conv/w", role: "weight", dtype: "float32", reason: "too-small" },
   ]);
   const constants = new Map(graph.constants);
   for (const [edge, group] of Object.entries(GROUPS))
@@ -150,11 +150,11 @@ test("at load the runtime folds every stored weight but the table, whose rows ar
 });
 
 test("int4-weights: large products and tables in blocks, close to the float model in both runtimes", async () => {
-  const { graph: stored, decisions } = storeInt4Weights(graph);
+  const { graph: stored, tensors } = storeInt4Weights(graph);
   const ops = stored.nodes.map(({ op }) => op);
   expect(ops).toContain("GatherBlockQuantized");
   expect(ops.filter((op) => op === "MatMulNBits")).toHaveLength(1);
-  expect(decisions.filter(({ reason }) => reason === "block-wise").map(({ tensor }) => tensor)).toEqual([
+  expect(tensors.filter(({ reason }) => reason === "block-wise").map(({ tensor }) => tensor)).toEqual([
     "table",
     "hidden/w",
   ]);
