@@ -22,6 +22,7 @@ export { type DecodedModel, decodeModel } from "./onnx/decode.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
 export { printGraph } from "./print.ts";
 export type { Calibration } from "./quantize/calibrate/observe.ts";
+export { compact } from "./quantize/compact.ts";
 export { PRESETS, type Preset, type PresetName } from "./quantize/presets.ts";
 export { quantize } from "./quantize/quantize.ts";
 export { parseRecipe, type Recipe, type RecipeInput } from "./quantize/recipe.ts";

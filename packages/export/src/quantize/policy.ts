@@ -17,6 +17,8 @@ export interface OpPolicy {
   readonly rule: "weighted" | "computed" | "clamps" | "passes";
   /** The runtime has an integer form that gives floats: before a model's output or a float op no pair is needed. */
   readonly floatOutput?: true;
+  /** The weight needs a zero point to be fused, though it is zero. */
+  readonly zeroPoint?: true;
 }
 
 /** The policy of each op. */
@@ -27,8 +29,9 @@ export const POLICY: { readonly [op: string]: OpPolicy } = {
   Concat: { rule: "computed" },
   Conv: { rule: "weighted" },
   Flatten: { rule: "passes" },
-  Gemm: { rule: "weighted", floatOutput: true },
+  Gemm: { rule: "weighted", floatOutput: true, zeroPoint: true },
   GlobalAveragePool: { rule: "computed" },
+  MatMul: { rule: "weighted", floatOutput: true, zeroPoint: true },
   MaxPool: { rule: "passes" },
   Relu: { rule: "clamps" },
   Reshape: { rule: "passes" },

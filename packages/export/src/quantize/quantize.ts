@@ -43,7 +43,7 @@ async function quantizeStatic(
   const plan = planTensors(float, recipe);
   const measured = new Set(plan.sources.values());
   const calibrators = new Map(
-    [...measured].map((edge) => [edge, createCalibrator(calibratorOf(recipe, edge))] as const),
+    [...measured].map((edge) => [edge, createCalibrator(calibratorOf(recipe, edge), preset.activations)] as const),
   );
   const { ranges, samples } = await observe(float, calibrators, calibration);
 

@@ -4,7 +4,7 @@ import type { Calibrated } from "./aids.ts";
 import type { Plan } from "./plan.ts";
 import { channelAxis, POLICY } from "./policy.ts";
 import type { StaticPreset } from "./presets.ts";
-import { weightScales } from "./quantize-weight.ts";
+import { weightScales } from "./quantize-constant.ts";
 import { type Recipe, settingsOf } from "./recipe.ts";
 
 /** A node that multiplies by constant weights in integers. */

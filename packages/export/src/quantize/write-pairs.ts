@@ -2,7 +2,7 @@
  * Writes a planned graph in QDQ form: what onnxruntime fuses into integer kernels.
  *
  *   activations  unsigned, asymmetric, one scale a tensor; one Quantize/Dequantize pair a tensor, shared by all readers
- *   weights      int8, symmetric
+ *   weights      int8, symmetric; with a zero point where the integer kernel asks for it
  *   bias         int32 with scale = scale of the input times scale of the weight, no zero point
  *
  * A node that stays float between such pairs would be quantised by onnxruntime itself, one scale a tensor, when it is loaded
@@ -10,22 +10,32 @@
  */
 import type { Edge, Graph, Node, Tensor, Value } from "../graph.ts";
 import { verify } from "../spec.ts";
-import { floatsOf, scalar } from "../tensor.ts";
+import { scalar } from "../tensor.ts";
 import { type Affine, affineFor } from "./affine.ts";
 import type { Calibrated } from "./aids.ts";
+import { createDraft, type Draft, integerTensor } from "./draft.ts";
 import type { Plan } from "./plan.ts";
 import { POLICY } from "./policy.ts";
 import type { StaticPreset } from "./presets.ts";
-import { quantizeBias, quantizeWeight } from "./quantize-weight.ts";
+import { quantizeBias, quantizeOperand, quantizeWeight, scaleTensor } from "./quantize-constant.ts";
 import type { Recipe } from "./recipe.ts";
 import type { TensorReport } from "./report.ts";
 import { scalesOf, weightedNode } from "./weighted-nodes.ts";
 
 /** Ops whose weights onnxruntime quantises by itself. */
 const REQUANTIZED = new Set(["Conv", "ConvTranspose", "Gemm"]);
-
 /** The least float32: nothing is smaller. */
 const LOWEST = -3.4028234663852886e38;
+
+/** What is written, and into what. */
+interface Writing extends Calibrated {
+  readonly plan: Plan;
+  readonly recipe: Recipe;
+  readonly preset: StaticPreset;
+  readonly draft: Draft;
+  readonly report: (tensor: TensorReport) => void;
+  readonly affineOf: (edge: Edge) => Affine | undefined;
+}
 
 /** See the file's header. */
 export function writePairs(
@@ -35,148 +45,145 @@ export function writePairs(
   preset: StaticPreset,
 ): { readonly graph: Graph; readonly tensors: readonly TensorReport[] } {
   const { graph, ranges } = state;
-  const { activations: type, weightLimit: limit } = preset;
-  const nodes: Node[] = [];
-  const constants = new Map<Edge, Tensor>();
-  const values = new Map<Edge, Value>();
-  const renamed = new Map<Edge, Edge>();
+  const { activations: type } = preset;
+  const draft = createDraft();
   const tensors: TensorReport[] = [...plan.float];
+  const affines = new Map([...ranges].map(([edge, range]) => [edge, affineFor(range, type)] as const));
+  const affineOf = (edge: Edge): Affine | undefined => affines.get(plan.sources.get(edge) ?? "");
+  const writing = {
+    ...state,
+    plan,
+    recipe,
+    preset,
+    draft,
+    affineOf,
+    report: (tensor: TensorReport) => tensors.push(tensor),
+  };
   const outputs = new Set(graph.outputs.map(({ name }) => name));
-  const add = (op: string, inputs: readonly Edge[], output: Value, attrs: Node["attrs"] = {}): void => {
-    nodes.push({ op, domain: "", name: output.name, inputs, outputs: [output.name], attrs });
-    values.set(output.name, output);
-  };
-  const scalars = new Map<string, Edge>();
-  const shared = (tensor: Tensor): Edge => {
-    const key = `${tensor.dtype}:${tensor.bytes.join()}`;
-    const name = scalars.get(key) ?? `${tensor.dtype === "float32" ? "scale" : "zero"}_${scalars.size}`;
-    scalars.set(key, name);
-    constants.set(name, tensor);
-    return name;
-  };
-  const affineEdges = ({ scale, zero }: Affine): readonly [Edge, Edge] => [
-    shared(scalar(scale)),
-    shared(integers([zero], [], type)),
-  ];
-  const affineOf = (edge: Edge): Affine | undefined => {
-    const source = plan.sources.get(edge);
-    return source === undefined ? undefined : affineFor(ranges.get(source)!, type);
-  };
-  /** The pair behind a float edge; what comes out of it bears `result`. */
-  const pair = (value: Value, edge: Edge, affine: Affine, result: Edge): void => {
-    const range = plan.sources.get(edge) === edge ? ranges.get(edge) : undefined;
-    add("QuantizeLinear", [value.name, ...affineEdges(affine)], { ...value, name: `${edge}/q`, dtype: type });
-    add("DequantizeLinear", [`${edge}/q`, ...affineEdges(affine)], { ...value, name: result });
-    tensors.push({
-      tensor: edge,
-      role: "activation",
-      dtype: type,
-      ...affine,
-      ...(range === undefined ? { reason: "shares-scale" } : { range, reason: "measured" }),
-    });
-  };
-  const dequantized = (
-    name: Edge,
-    { weight, scales }: { weight: Tensor; scales: Tensor },
-    report: TensorReport,
-    axis = 0,
-  ): Edge => {
-    if (values.has(name)) return name;
-    constants.set(`${name}/q`, weight).set(`${name}/scale`, scales);
-    const attrs: Node["attrs"] = scales.shape.length === 0 ? {} : { axis: { kind: "int", value: axis } };
-    add("DequantizeLinear", [`${name}/q`, `${name}/scale`], { name, dtype: "float32", shape: weight.shape }, attrs);
-    tensors.push(report);
-    return name;
-  };
-  const weighted = (node: Node): readonly Edge[] => {
-    const constant = weightedNode(graph, node);
-    const { edge: weightEdge, weight, biasEdge, bias, axis } = constant;
-    const input = node.inputs[0]!;
-    const inputScale = affineOf(input)!.scale;
-    const scales = scalesOf(constant, state, { plan, recipe, preset });
-    const w = dequantized(
-      weightEdge,
-      quantizeWeight(weight, scales, axis, limit),
-      { tensor: weightEdge, role: "weight", dtype: "int8", reason: scales.length === 1 ? "per-tensor" : "per-channel" },
-      axis,
-    );
-    if (biasEdge === undefined || bias === undefined) return [input, w];
-    const b = dequantized(biasEdge, quantizeBias(bias, inputScale, scales), {
-      tensor: biasEdge,
-      role: "bias",
-      dtype: "int32",
-      reason: "from-scales",
-    });
-    return [input, w, b];
-  };
-  /** A constant that an integer op reads beside activations. */
-  const computed = (edge: Edge): Edge => {
-    const tensor = graph.constants.get(edge);
-    if (tensor === undefined) return edge;
-    const floats = floatsOf(tensor);
-    const affine = affineFor({ min: Math.min(0, ...floats), max: Math.max(0, ...floats) }, type);
-    const q = Array.from(floats, (value) => Math.round(value / affine.scale) + affine.zero);
-    if (!values.has(edge)) {
-      constants.set(`${edge}/q`, integers(q, tensor.shape, type));
-      add("DequantizeLinear", [`${edge}/q`, ...affineEdges(affine)], {
-        name: edge,
-        dtype: "float32",
-        shape: tensor.shape,
-      });
-      tensors.push({ tensor: edge, role: "constant", dtype: type, ...affine, reason: "per-tensor" });
-    }
-    return edge;
-  };
-  const kept = (edge: Edge): Edge => {
-    const tensor = graph.constants.get(edge);
-    if (tensor !== undefined) constants.set(edge, tensor);
-    return edge;
-  };
+  const isRequantized = requantized(graph, plan);
+  const renamed = new Map<Edge, Edge>();
 
+  for (const input of graph.inputs) {
+    if (affineOf(input.name) === undefined) continue;
+    renamed.set(input.name, `${input.name}/dq`);
+    writePair(writing, input, input.name, `${input.name}/dq`);
+  }
+  for (const node of graph.nodes) {
+    const inputs = inputsOf(writing, node).map((edge) => renamed.get(edge) ?? edge);
+    const [edge, ...others] = node.outputs as [Edge, ...Edge[]];
+    const isPair = affineOf(edge) !== undefined;
+    // A model's output keeps its name: the pair's result bears it, and the node writes beside it.
+    let written: Value = { ...graph.values.get(edge)!, name: isPair && outputs.has(edge) ? `${edge}/float` : edge };
+    draft.nodes.push({ ...node, inputs, outputs: [written.name, ...others] });
+    for (const value of [written, ...others.map((other) => graph.values.get(other))])
+      if (value !== undefined) draft.values.set(value.name, value);
+    if (!isPair) continue;
+    if (isRequantized(node)) {
+      const guard = { ...written, name: `${edge}/guard` };
+      draft.add("Max", [written.name, draft.shared(scalar(LOWEST))], guard);
+      written = guard;
+    }
+    const result = outputs.has(edge) ? edge : `${edge}/dq`;
+    if (result !== edge) renamed.set(edge, result);
+    writePair(writing, written, edge, result);
+  }
+  const { nodes, constants, values } = draft;
+  const quantized = { ...graph, nodes, constants, values };
+  verify(quantized);
+  return { graph: quantized, tensors };
+}
+
+/** The pair of a tensor, behind a float value; what comes out of it bears `result`. */
+function writePair(writing: Writing, value: Value, edge: Edge, result: Edge): void {
+  const { draft, plan, ranges, preset } = writing;
+  const type = preset.activations;
+  const affine = writing.affineOf(edge)!;
+  const constants = draft.affine(affine, type);
+  draft.add("QuantizeLinear", [value.name, ...constants], { ...value, name: `${edge}/q`, dtype: type });
+  draft.add("DequantizeLinear", [`${edge}/q`, ...constants], { ...value, name: result });
+  const own = plan.sources.get(edge) === edge;
+  writing.report({
+    ...{ tensor: edge, role: "activation", dtype: type, ...affine },
+    ...(own ? { reason: "measured", range: ranges.get(edge)! } : { reason: "shares-scale" }),
+  });
+}
+
+/** The inputs that a node reads: constants as integers where it runs in integers. */
+function inputsOf(writing: Writing, node: Node): readonly Edge[] {
+  const { graph, plan, draft } = writing;
+  const rule = plan.integer.has(node.name) ? POLICY[node.op]?.rule : undefined;
+  if (rule === "weighted") return writeWeights(writing, node);
+  for (const edge of node.inputs) {
+    const tensor = graph.constants.get(edge);
+    if (tensor === undefined) continue;
+    if (rule === "computed") writeOperand(writing, edge, tensor);
+    else draft.constants.set(edge, tensor);
+  }
+  return node.inputs;
+}
+
+function writeWeights(writing: Writing, node: Node): Edge[] {
+  const { graph, draft, preset, affineOf, report } = writing;
+  const input = node.inputs[0]!;
+  const constant = weightedNode(graph, node);
+  const { edge: weightEdge, weight, biasEdge, bias, axis } = constant;
+  const inputScale = affineOf(input)!.scale;
+  const scales = scalesOf(constant, writing, writing);
+  // Two nodes may read one weight; each has the scales that its own bias allows.
+  const name = draft.values.has(weightEdge) ? `${node.name}/${weightEdge}` : weightEdge;
+  const { integers } = quantizeWeight(weight, scales, axis, preset.weightLimit);
+  const shape = scales.length === 1 ? [] : [scales.length];
+  const zero = POLICY[node.op]!.zeroPoint
+    ? [draft.shared(integerTensor(new Int8Array(scales.length), shape, "int8"))]
+    : [];
+  writeDequantized(draft, { name, integers, scales, axis, zero });
+  const reason = scales.length === 1 ? "per-tensor" : "per-channel";
+  report({ tensor: weightEdge, role: "weight", dtype: "int8", reason });
+  if (biasEdge === undefined || bias === undefined) return [input, name];
+
+  const sums = draft.values.has(biasEdge) ? `${node.name}/${biasEdge}` : biasEdge;
+  writeDequantized(draft, { name: sums, ...quantizeBias(bias, inputScale, scales), axis: 0, zero: [] });
+  report({ tensor: biasEdge, role: "bias", dtype: "int32", reason: "from-scales" });
+  return [input, name, sums];
+}
+
+function writeDequantized(
+  draft: Draft,
+  constant: {
+    readonly name: Edge;
+    readonly integers: Tensor;
+    readonly scales: Float32Array;
+    readonly axis: number;
+    readonly zero: readonly Edge[];
+  },
+): void {
+  const { name, integers, scales, axis, zero } = constant;
+  draft.constants.set(`${name}/q`, integers).set(`${name}/scale`, scaleTensor(scales));
+  draft.add(
+    "DequantizeLinear",
+    [`${name}/q`, `${name}/scale`, ...zero],
+    { name, dtype: "float32", shape: integers.shape },
+    scales.length === 1 ? {} : { axis: { kind: "int", value: axis } },
+  );
+}
+
+function writeOperand({ draft, preset, report }: Writing, edge: Edge, operand: Tensor): void {
+  if (draft.values.has(edge)) return;
+  const type = preset.activations;
+  const { integers, affine } = quantizeOperand(operand, type);
+  draft.constants.set(`${edge}/q`, integers);
+  const value = { name: edge, dtype: "float32", shape: operand.shape } as const;
+  draft.add("DequantizeLinear", [`${edge}/q`, ...draft.affine(affine, type)], value);
+  report({ tensor: edge, role: "constant", dtype: type, ...affine, reason: "per-tensor" });
+}
+
+/** Whether onnxruntime would quantise a node that stays float, through the clamps behind it. */
+function requantized(graph: Graph, plan: Plan): (node: Node) => boolean {
   const writers = new Map(graph.nodes.map((node) => [node.outputs[0]!, node] as const));
   const isRequantized = (node: Node): boolean => {
     const before = writers.get(node.inputs[0]!);
     if (POLICY[node.op]?.rule === "clamps") return before !== undefined && isRequantized(before);
     return REQUANTIZED.has(node.op) && !plan.integer.has(node.name) && plan.sources.has(node.inputs[0]!);
   };
-
-  for (const input of graph.inputs) {
-    const affine = affineOf(input.name);
-    if (affine === undefined) continue;
-    renamed.set(input.name, `${input.name}/dq`);
-    pair(input, input.name, affine, `${input.name}/dq`);
-  }
-  for (const node of graph.nodes) {
-    const rule = plan.integer.has(node.name) ? POLICY[node.op]?.rule : undefined;
-    const inputs = rule === "weighted" ? weighted(node) : node.inputs.map(rule === "computed" ? computed : kept);
-    const edge = node.outputs[0]!;
-    const value = graph.values.get(edge)!;
-    const affine = affineOf(edge);
-    // A model's output keeps its name: the pair's result bears it, and the node writes beside it.
-    const written = affine !== undefined && outputs.has(edge) ? `${edge}/float` : edge;
-    nodes.push({
-      ...node,
-      inputs: inputs.map((input) => renamed.get(input) ?? input),
-      outputs: [written, ...node.outputs.slice(1)],
-    });
-    values.set(written, { ...value, name: written });
-    for (const other of node.outputs.slice(1)) if (other !== "") values.set(other, graph.values.get(other)!);
-    if (affine === undefined) continue;
-    const result = outputs.has(edge) ? edge : `${edge}/dq`;
-    if (!outputs.has(edge)) renamed.set(edge, result);
-    let source: Value = { ...value, name: written };
-    if (isRequantized(node)) {
-      source = { ...value, name: `${edge}/as-is` };
-      add("Max", [written, shared(scalar(LOWEST))], source);
-    }
-    pair(source, edge, affine, result);
-  }
-  const quantized = { ...graph, nodes, constants, values };
-  verify(quantized);
-  return { graph: quantized, tensors };
-}
-
-function integers(values: readonly number[], shape: readonly number[], type: "uint8" | "uint16"): Tensor {
-  const array = type === "uint8" ? Uint8Array.from(values) : Uint16Array.from(values);
-  return { dtype: type, shape, bytes: new Uint8Array(array.buffer) };
+  return isRequantized;
 }

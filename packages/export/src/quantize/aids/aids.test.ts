@@ -153,7 +153,7 @@ test("clip-weights: the squared error grows in no tensor, and a large weight amo
   const graph = chain(1);
   const values = floatsOf(graph.constants.get("w4")!).map((value, i) => (i === 5 ? 0.12 : 0.1 * value));
   const lone = { ...graph, constants: new Map(graph.constants).set("w4", floatTensor(values, [12, 96])) };
-  const asked = { preset: "int8-7bit", rules: [{ op: "Gemm", granularity: "per-tensor" }] } as const;
+  const asked: RecipeInput = { preset: "int8-7bit", rules: [{ op: "Gemm", granularity: "per-tensor" }] };
   const [plain, clipped] = [await quantized(lone, asked), await quantized(lone, { ...asked, aids: ["clip-weights"] })];
   const error = ({ graph: { constants } }: typeof plain): number => {
     const [scale] = floatsOf(constants.get("w4/scale")!);

@@ -46,10 +46,11 @@ export async function observe(
       const size = feeds[graph.inputs[0]!.name]!.shape[0] ?? 1;
       const found = { ...feeds, ...(await model.run(feeds)) };
       for (const [edge, calibrator] of calibrators) {
-        const values = floatsOf(found[edge]!);
+        const tensor = found[edge]!;
+        const values = floatsOf(tensor);
         const wild = values.findIndex((value) => !Number.isFinite(value));
         if (wild >= 0) throw notFinite(edge, values[wild]!, count, size);
-        calibrator.observe(values, size);
+        calibrator.observe(values, tensor.shape[0] === size ? size : 1);
       }
       count += size;
     }
