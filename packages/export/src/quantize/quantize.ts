@@ -19,7 +19,7 @@ export async function quantize(graph: Graph, input: RecipeInput, calibration: Ca
   const preset: Preset = PRESETS[recipe.preset];
   if (preset.form === "static") return quantizeStatic(graph, recipe, preset, calibration);
   const { graph: stored, tensors } = storeWeights(graph, preset);
-  return { graph: stored, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
+  return { graph: stored, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
 }
 
 async function quantizeStatic(
@@ -58,5 +58,5 @@ async function quantizeStatic(
   }
 
   const { graph: quantized, tensors } = writePairs(state, plan, recipe, preset);
-  return { graph: quantized, report: { preset: recipe.preset, samples, tensors, aids: notes } };
+  return { graph: quantized, float, report: { preset: recipe.preset, samples, tensors, aids: notes } };
 }

@@ -54,5 +54,7 @@ export interface QuantizeReport {
 /** A quantised graph and what was done. */
 export interface Quantized {
   readonly graph: Graph;
+  /** The float graph whose integer form it is: the one that was given, or what aids made of it. */
+  readonly float: Graph;
   readonly report: QuantizeReport;
 }

@@ -1,33 +1,14 @@
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { int, ints } from "../../attr.ts";
-import type { Feeds, Graph, Node, Runner, Tensor } from "../../graph.ts";
+import type { Feeds, Graph, Node, Tensor } from "../../graph.ts";
 import { inferShapes } from "../../infer.ts";
+import { nodeRunner as run } from "../../node-runner.test.helper.ts";
 import { encodeModel } from "../../onnx/encode.ts";
 import { floatsOf, floatTensor } from "../../tensor.ts";
 import { quantize } from "../quantize.ts";
 import type { RecipeInput } from "../recipe.ts";
 import { equalize } from "./equalize.ts";
 import { eachPatch } from "./patches.ts";
-
-const run: Runner = async (onnx, options) => {
-  const session = await InferenceSession.create(onnx, {
-    graphOptimizationLevel: options?.optimization ?? "all",
-    logSeverityLevel: 3,
-  });
-  return {
-    async run(feeds) {
-      const inputs = Object.entries(feeds).map(
-        ([name, t]) => [name, new OrtTensor("float32", floatsOf(t), t.shape)] as const,
-      );
-      const results = await session.run(Object.fromEntries(inputs));
-      return Object.fromEntries(
-        Object.entries(results).map(([name, t]) => [name, floatTensor(t.data as Float32Array, t.dims)]),
-      );
-    },
-    dispose: () => session.release(),
-  };
-};
 
 const noise = (shape: readonly number[], seed: number): Tensor =>
   floatTensor(
