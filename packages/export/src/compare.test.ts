@@ -4,7 +4,7 @@ import type { Feeds, Graph, Node } from "./graph.ts";
 import { inferShapes } from "./infer.ts";
 import { nodeRunner as run } from "./node-runner.test.helper.ts";
 import { quantize } from "./quantize/quantize.ts";
-import { floatsOf, floatTensor } from "./tensor.ts";
+import { floatTensor } from "./tensor.ts";
 
 /** y = relu(x A) B, the input's name as told. */
 function products(a: readonly number[], input = "x"): Graph {
