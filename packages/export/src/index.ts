@@ -23,6 +23,7 @@ export { type DecodedModel, decodeModel } from "./onnx/decode.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
 export { printGraph } from "./print.ts";
 export type { AidNote } from "./quantize/aids.ts";
+export { CALIBRATORS } from "./quantize/calibrate/index.ts";
 export type { Calibration } from "./quantize/calibrate/observe.ts";
 export { compact } from "./quantize/compact.ts";
 export {

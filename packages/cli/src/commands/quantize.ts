@@ -1,66 +1,101 @@
-import { encodeModel, quantize as quantizeGraph, summarize } from "@distillate/export";
-import { parseConfig, splitTrainValidation, writeFileAtomic } from "@distillate/train";
+import { readFile } from "node:fs/promises";
+import {
+  CALIBRATORS,
+  compact,
+  encodeModel,
+  PRESETS,
+  parseRecipe,
+  quantize as quantizeGraph,
+  type Recipe,
+} from "@distillate/export";
+import { writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
-import { loadData } from "../pipeline/load-data.ts";
 import { nodeRunner } from "../pipeline/node-runner.ts";
-import { imageFeeds } from "../pipeline/onnx-logits.ts";
-import { UsageError } from "../usage.ts";
-import { preprocessOf, readOnnx } from "./model-files.ts";
-import { configOf } from "./run-config.ts";
+import { oneOf, UsageError, wholeNumber } from "../usage.ts";
+import { calibrationSet } from "./calibration-set.ts";
+import { PREPROCESS_ARGS, readOnnx } from "./model-files.ts";
 import { runStages, STAGE_ARGS } from "./stage-command.ts";
 
 const ARGS = {
   ...STAGE_ARGS,
-  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file of ours; or a recipe or configuration file" },
+  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file; or a recipe or configuration file" },
+  data: {
+    ...STAGE_ARGS.data,
+    description:
+      "What ranges are measured on: a directory, mnist or fashion-mnist, or inputs as FILE.npy (INPUT=FILE.npy,... for several)",
+    valueHint: "PATH",
+  },
   out: {
     type: "string",
     alias: "o",
-    description: "The file to write (MODEL.int8.onnx by default); the run directory for a recipe",
+    description: "The file to write (MODEL.PRESET.onnx by default); the run directory for a recipe",
     valueHint: "PATH",
+  },
+  preset: { type: "string", description: `${Object.keys(PRESETS).join(", ")}; int8 by default`, valueHint: "NAME" },
+  calibrator: { type: "string", description: `${CALIBRATORS.join(", ")}; min-max by default`, valueHint: "NAME" },
+  rules: {
+    type: "string",
+    description: "A quantisation recipe as JSON: preset, calibrator and rules by op and name (docs/quantization.md)",
+    valueHint: "FILE.json",
   },
   samples: {
     type: "string",
     default: "512",
-    description: "Training images to measure ranges on, for an .onnx file",
+    description: "Samples to measure ranges on, for an .onnx file",
     valueHint: "N",
   },
+  ...PREPROCESS_ARGS,
 } as const;
 
-/** `distillate quantize`: an .onnx file to int8, or the pipeline up to its int8 file. */
+/** `distillate quantize`: an .onnx file to integers, or the pipeline up to its quantised file. */
 export const quantize: CommandDef<typeof ARGS> = defineCommand({
-  meta: { name: "quantize", description: "Quantise an ONNX file of ours, or the student of a run, to int8." },
+  meta: { name: "quantize", description: "Quantise an ONNX file, or the student of a run." },
   args: ARGS,
   async run({ args }) {
-    const { recipe: path, data: directory } = args;
+    const { recipe: path, data } = args;
     if (path === undefined || !path.endsWith(".onnx")) return runStages(args, "quantize");
-    if (directory === undefined) throw new UsageError("quantize of a file needs --data DIR to measure ranges on");
+    if (data === undefined) throw new UsageError("quantize of a file needs --data PATH to measure ranges on");
+    const recipe = await recipeOf(args);
     const model = await readOnnx(path);
-    const preprocess = preprocessOf(model, path);
-    const { width, height, channels, fit } = preprocess;
-    const found = await configOf({ data: directory, set: args.set, seed: args.seed });
-    const config = parseConfig({
-      ...found,
-      data: { ...found.data, ...(found.data.kind === "image-folder" && { image: { width, height, channels, fit } }) },
-    });
-    const { train } = await loadData(config);
-    const split = splitTrainValidation(train.classes, config.data.validation, config.seeds[0]!);
-    const chosen = split.train.subarray(0, Number(args.samples));
-    const input = model.graph.inputs[0]!.name;
-    const { graph, report } = await quantizeGraph(
-      model.graph,
-      {},
-      {
-        run: nodeRunner,
-        samples: () => imageFeeds(train, preprocess, input, chosen),
-      },
-    );
-    const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, ".int8.onnx");
-    const onnx = encodeModel(graph, model.metadata);
-    await writeFileAtomic(out, onnx);
-    const { quantized } = summarize(graph);
-    const line = `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${quantized.length} tensors quantised on ${chosen.length} images`;
-    const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ...report };
-    if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(result) : line}\n`);
-    return 0;
+    const set = await calibrationSet(model, path, { ...args, data, samples: wholeNumber("samples", args.samples) });
+    try {
+      const { graph, report } = await quantizeGraph(model.graph, recipe, { run: nodeRunner, samples: set.samples });
+      const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, `.${recipe.preset}.onnx`);
+      const onnx = encodeModel(compact(graph), model.metadata);
+      await writeFileAtomic(out, onnx);
+      const quantized = report.tensors.filter(({ dtype }) => dtype !== "float32").length;
+      const line = `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${quantized} tensors quantised on ${report.samples} ${set.what}`;
+      const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ...report };
+      if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(result) : line}\n`);
+      return 0;
+    } finally {
+      await set.close();
+    }
   },
 });
+
+/** The recipe of the flags: a file, and what the other two change in it. */
+async function recipeOf(args: {
+  readonly preset?: string | undefined;
+  readonly calibrator?: string | undefined;
+  readonly rules?: string | undefined;
+}): Promise<Recipe> {
+  const { preset, calibrator, rules } = args;
+  let written: unknown = {};
+  if (rules !== undefined) {
+    try {
+      written = JSON.parse(await readFile(rules, "utf8"));
+    } catch (error) {
+      throw new UsageError(
+        `--rules ${rules} is no JSON file: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  // What is not an object is refused by the schema, with the file's own words.
+  if (typeof written !== "object" || written === null || Array.isArray(written)) return parseRecipe(written);
+  return parseRecipe({
+    ...written,
+    ...(preset !== undefined && { preset: oneOf("preset", preset, Object.keys(PRESETS)) }),
+    ...(calibrator !== undefined && { calibrator: oneOf("calibrator", calibrator, CALIBRATORS) }),
+  });
+}

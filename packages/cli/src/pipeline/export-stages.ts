@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  compact,
   decodeModel,
   type ExportReport,
   encodeModel,
@@ -90,10 +91,14 @@ export async function quantizeStudent(
       const { info } = await readCheckpoint(student.directory);
       const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
       const chosen = split.train.subarray(0, config.quantize.samples);
-      const samples = () => imageFeeds(data.train, info.preprocess, "input", chosen);
       const { graph, metadata } = decodeModel(fp32.onnx);
-      const quantized = await quantize(graph, {}, { run: nodeRunner, samples });
-      await writeFileAtomic(path, encodeModel(quantized.graph, metadata));
+      const { preset, calibrator } = config.quantize;
+      const quantized = await quantize(
+        graph,
+        { preset, calibrator },
+        { run: nodeRunner, samples: () => imageFeeds(data.train, info.preprocess, graph.inputs[0]!.name, chosen) },
+      );
+      await writeFileAtomic(path, encodeModel(compact(quantized.graph), metadata));
       return { result: quantized.report, files: [VARIANT_FILES.int8] };
     },
   });
