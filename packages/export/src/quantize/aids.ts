@@ -1,8 +1,14 @@
-/** Where accuracy aids go into the pipeline: rewrites of the float graph before it is measured, changes of what is written after. */
+/** The accuracy aids by name, and where each goes into the pipeline. */
 import type { Edge, Graph } from "../graph.ts";
 import type { Range } from "./affine.ts";
+import { clipWeights } from "./aids/clip-weights.ts";
+import { correctBias } from "./aids/correct-bias.ts";
+import { equalize } from "./aids/equalize.ts";
+import { roundWeights } from "./aids/round-weights.ts";
 import type { Calibration } from "./calibrate/observe.ts";
-import type { Recipe } from "./recipe.ts";
+import type { Plan } from "./plan.ts";
+import type { StaticPreset } from "./presets.ts";
+import type { AidName, Recipe } from "./recipe.ts";
 
 /** All that decides the integer file: what aids behind the calibration may change. */
 export interface Calibrated {
@@ -16,16 +22,33 @@ export interface Calibrated {
 /** What an aid is told. */
 export interface AidContext extends Calibration {
   readonly recipe: Recipe;
+  readonly preset: StaticPreset;
+  readonly plan: Plan;
   /** The integer graph of a state, as it would be written now. */
   readonly write: (state: Calibrated) => Graph;
 }
 
-/** A rewrite of the float graph before it is planned and measured. Returns its argument when it has nothing to do. */
-export type AidBefore = (graph: Graph, context: Omit<AidContext, "write">) => Graph | Promise<Graph>;
-/** A change of weights, biases, ranges or scales after it. */
-export type AidAfter = (state: Calibrated, context: AidContext) => Calibrated | Promise<Calibrated>;
+/** What an aid did at a node, or why it did nothing there. */
+export interface AidNote {
+  readonly aid: AidName;
+  readonly node: string;
+  readonly done: boolean;
+  readonly what: string;
+}
+
+/** A rewrite of the float graph before it is planned and measured. */
+export type AidBefore = (graph: Graph) => { readonly graph: Graph; readonly notes: readonly AidNote[] };
+/** A change of weights, biases or scales after it. */
+export type AidAfter = (
+  state: Calibrated,
+  context: AidContext,
+) => Promise<{ readonly state: Calibrated; readonly notes: readonly AidNote[] }>;
 
 /** In order. */
-export const BEFORE_CALIBRATION: readonly AidBefore[] = [];
-/** In order. */
-export const AFTER_CALIBRATION: readonly AidAfter[] = [];
+export const BEFORE_CALIBRATION: Readonly<Partial<Record<AidName, AidBefore>>> = { equalize };
+/** In order: scales, then integers of these scales, then what the integers shift. */
+export const AFTER_CALIBRATION: Readonly<Partial<Record<AidName, AidAfter>>> = {
+  "clip-weights": clipWeights,
+  "round-weights": roundWeights,
+  "correct-bias": correctBias,
+};

@@ -1,8 +1,7 @@
 import type { ActivationType } from "./affine.ts";
 
-/** What a preset stands for. */
-export interface Preset {
-  /** `static`: ranges measured on samples, Quantize and Dequantize pairs. */
+/** Integers all the way: ranges measured on samples, Quantize and Dequantize pairs. */
+export interface StaticPreset {
   readonly form: "static";
   readonly activations: ActivationType;
   /** The largest magnitude of a weight's integer: 127 for 8 bits, 63 for 7. */
@@ -10,6 +9,17 @@ export interface Preset {
   /** What it is for, in a line. */
   readonly about: string;
 }
+
+/** Weights stored small, computation in floats; no samples are needed. */
+export interface StoredPreset {
+  readonly form: "stored";
+  readonly weights: "int8" | "int4" | "float16";
+  /** What it is for, in a line. */
+  readonly about: string;
+}
+
+/** What a preset stands for. */
+export type Preset = StaticPreset | StoredPreset;
 
 /** The presets by name. */
 export const PRESETS = {
@@ -24,6 +34,21 @@ export const PRESETS = {
     activations: "uint8",
     weightLimit: 63,
     about: "int8 with weights of 7 bits, for x86 processors without VNNI, whose kernels saturate",
+  },
+  "int8-weights": {
+    form: "stored",
+    weights: "int8",
+    about: "a quarter of the bytes, as fast as fp32 everywhere: weights stored in int8, computed in float",
+  },
+  "int4-weights": {
+    form: "stored",
+    weights: "int4",
+    about: "large products and tables in blocks of 4 bits, for onnxruntime; slow in wasm",
+  },
+  fp16: {
+    form: "stored",
+    weights: "float16",
+    about: "half the bytes; webgpu computes in float16, all else in float32",
   },
 } as const satisfies { readonly [name: string]: Preset };
 

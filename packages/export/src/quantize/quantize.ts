@@ -1,39 +1,62 @@
 import type { Graph } from "../graph.ts";
-import { AFTER_CALIBRATION, BEFORE_CALIBRATION, type Calibrated } from "./aids.ts";
+import { AFTER_CALIBRATION, type AidNote, BEFORE_CALIBRATION, type Calibrated } from "./aids.ts";
 import { createCalibrator } from "./calibrate/index.ts";
 import { type Calibration, observe } from "./calibrate/observe.ts";
 import { planTensors } from "./plan.ts";
-import { PRESETS } from "./presets.ts";
-import { calibratorOf, parseRecipe, type RecipeInput } from "./recipe.ts";
+import { PRESETS, type Preset, type StaticPreset } from "./presets.ts";
+import { calibratorOf, parseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
 import type { Quantized } from "./report.ts";
+import { storeWeights } from "./weight-only/store-weights.ts";
 import { writePairs } from "./write-pairs.ts";
 
 /**
- * Quantises a float graph as a recipe says, with ranges measured on samples; inputs and outputs stay float32.
+ * Quantises a float graph as a recipe says: with ranges measured on samples, or by its weights alone; inputs and outputs stay float32.
  *
  * @throws DistillateError `recipe-invalid`, and as `observe` does.
  */
 export async function quantize(graph: Graph, input: RecipeInput, calibration: Calibration): Promise<Quantized> {
   const recipe = parseRecipe(input);
+  const preset: Preset = PRESETS[recipe.preset];
+  if (preset.form === "static") return quantizeStatic(graph, recipe, preset, calibration);
+  const { graph: stored, tensors } = storeWeights(graph, preset);
+  return { graph: stored, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
+}
+
+async function quantizeStatic(
+  graph: Graph,
+  recipe: Recipe,
+  preset: StaticPreset,
+  calibration: Calibration,
+): Promise<Quantized> {
+  const notes: AidNote[] = [];
 
   // Aids that rewrite the float graph.
   let float = graph;
-  for (const aid of BEFORE_CALIBRATION) float = await aid(float, { ...calibration, recipe });
+  for (const [name, aid] of Object.entries(BEFORE_CALIBRATION)) {
+    if (!recipe.aids.includes(name as AidNote["aid"])) continue;
+    const done = aid(float);
+    float = done.graph;
+    notes.push(...done.notes);
+  }
 
   // What is quantised, and over which ranges.
   const plan = planTensors(float, recipe);
-  const { activations } = PRESETS[recipe.preset];
   const measured = new Set(plan.sources.values());
   const calibrators = new Map(
-    [...measured].map((edge) => [edge, createCalibrator(calibratorOf(recipe, edge), activations)] as const),
+    [...measured].map((edge) => [edge, createCalibrator(calibratorOf(recipe, edge), preset.activations)] as const),
   );
   const { ranges, samples } = await observe(float, calibrators, calibration);
 
   // Aids that change what is written.
-  const write = (state: Calibrated): Graph => writePairs(state, plan, recipe).graph;
+  const write = (state: Calibrated): Graph => writePairs(state, plan, recipe, preset).graph;
   let state: Calibrated = { graph: float, ranges, weightScales: new Map() };
-  for (const aid of AFTER_CALIBRATION) state = await aid(state, { ...calibration, recipe, write });
+  for (const [name, aid] of Object.entries(AFTER_CALIBRATION)) {
+    if (!recipe.aids.includes(name as AidNote["aid"])) continue;
+    const done = await aid(state, { ...calibration, recipe, preset, plan, write });
+    state = done.state;
+    notes.push(...done.notes);
+  }
 
-  const { graph: quantized, tensors } = writePairs(state, plan, recipe);
-  return { graph: quantized, report: { preset: recipe.preset, samples, tensors } };
+  const { graph: quantized, tensors } = writePairs(state, plan, recipe, preset);
+  return { graph: quantized, float, report: { preset: recipe.preset, samples, tensors, aids: notes } };
 }

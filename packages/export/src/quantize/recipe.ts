@@ -1,7 +1,7 @@
 /**
  * The recipe: what the user asks for, as data. A preset for the whole graph, and rules for some of its nodes and tensors:
  *
- *   { "preset": "int8", "calibrator": "min-max",
+ *   { "preset": "int8", "calibrator": "min-max", "aids": ["equalize", "correct-bias"],
  *     "rules": [{ "op": "Gemm", "node": "^logits", "precision": "float" },
  *               { "tensor": "relu_3$", "calibrator": { "kind": "percentile", "percent": 99.9 } }] }
  *
@@ -13,6 +13,12 @@ import * as v from "valibot";
 import type { Edge, Node } from "../graph.ts";
 import { CalibratorSchema, type CalibratorSpec } from "./calibrate/index.ts";
 import { PRESETS, type PresetName } from "./presets.ts";
+
+/** Accuracy aids; they work in the pipeline's order, whatever the order they are named in. */
+const AIDS = ["equalize", "clip-weights", "round-weights", "correct-bias"] as const;
+
+/** The name of an accuracy aid. */
+export type AidName = (typeof AIDS)[number];
 
 const Pattern = v.pipe(v.string(), v.maxLength(1000), v.check(isPattern, "a regular expression"));
 
@@ -30,6 +36,7 @@ const TensorRule = v.strictObject({ tensor: Pattern, calibrator: CalibratorSchem
 const RecipeSchema = v.strictObject({
   preset: v.optional(v.picklist(Object.keys(PRESETS) as [PresetName, ...PresetName[]]), "int8"),
   calibrator: v.optional(CalibratorSchema, "min-max"),
+  aids: v.optional(v.array(v.picklist(AIDS)), []),
   rules: v.optional(v.pipe(v.array(v.union([TensorRule, NodeRule])), v.maxLength(1000)), []),
 });
 

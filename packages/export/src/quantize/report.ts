@@ -1,6 +1,7 @@
 /** The report: what became of each tensor, with one of a fixed set of reasons. */
 import type { DType, Edge, Graph } from "../graph.ts";
 import type { Range } from "./affine.ts";
+import type { AidNote } from "./aids.ts";
 import type { PresetName } from "./presets.ts";
 
 /** Why a tensor is what it is, in words for a person. */
@@ -9,6 +10,10 @@ export const REASONS = {
   "shares-scale": "its values are moved from another tensor, whose scale it keeps",
   "per-channel": "one scale an output channel",
   "per-tensor": "one scale for all of it",
+  "block-wise": "four bits, one scale a block of 32",
+  halved: "stored in float16",
+  "too-small": "its scales and the nodes that apply them would take more bytes than it saves",
+  "beyond-float16": "an op or a value that float16 has no room for reads it",
   "from-scales": "scale of the input times scale of the weight",
   "fused-into-next": "only the op behind it reads it, and they run as one",
   "float-output": "the integer op before it gives floats, as its readers want",
@@ -42,10 +47,14 @@ export interface QuantizeReport {
   /** Calibration samples seen; 0 where none are needed. */
   readonly samples: number;
   readonly tensors: readonly TensorReport[];
+  /** What the accuracy aids did, node by node, and why nothing where they did nothing. */
+  readonly aids: readonly AidNote[];
 }
 
 /** A quantised graph and what was done. */
 export interface Quantized {
   readonly graph: Graph;
+  /** The float graph whose integer form it is: the one that was given, or what aids made of it. */
+  readonly float: Graph;
   readonly report: QuantizeReport;
 }

@@ -15,11 +15,12 @@ import { type Affine, affineFor } from "./affine.ts";
 import type { Calibrated } from "./aids.ts";
 import { createDraft, type Draft, integerTensor } from "./draft.ts";
 import type { Plan } from "./plan.ts";
-import { channelAxis, POLICY } from "./policy.ts";
-import { PRESETS } from "./presets.ts";
-import { quantizeBias, quantizeOperand, quantizeWeight, scaleTensor, weightScales } from "./quantize-constant.ts";
-import { type Recipe, settingsOf } from "./recipe.ts";
+import { POLICY } from "./policy.ts";
+import type { StaticPreset } from "./presets.ts";
+import { quantizeBias, quantizeOperand, quantizeWeight, scaleTensor } from "./quantize-constant.ts";
+import type { Recipe } from "./recipe.ts";
 import type { TensorReport } from "./report.ts";
+import { scalesOf, weightedNode } from "./weighted-nodes.ts";
 
 /** Ops whose weights onnxruntime quantises by itself. */
 const REQUANTIZED = new Set(["Conv", "ConvTranspose", "Gemm"]);
@@ -30,6 +31,7 @@ const LOWEST = -3.4028234663852886e38;
 interface Writing extends Calibrated {
   readonly plan: Plan;
   readonly recipe: Recipe;
+  readonly preset: StaticPreset;
   readonly draft: Draft;
   readonly report: (tensor: TensorReport) => void;
   readonly affineOf: (edge: Edge) => Affine | undefined;
@@ -40,14 +42,23 @@ export function writePairs(
   state: Calibrated,
   plan: Plan,
   recipe: Recipe,
+  preset: StaticPreset,
 ): { readonly graph: Graph; readonly tensors: readonly TensorReport[] } {
   const { graph, ranges } = state;
-  const { activations: type } = PRESETS[recipe.preset];
+  const { activations: type } = preset;
   const draft = createDraft();
   const tensors: TensorReport[] = [...plan.float];
   const affines = new Map([...ranges].map(([edge, range]) => [edge, affineFor(range, type)] as const));
   const affineOf = (edge: Edge): Affine | undefined => affines.get(plan.sources.get(edge) ?? "");
-  const writing = { ...state, plan, recipe, draft, affineOf, report: (tensor: TensorReport) => tensors.push(tensor) };
+  const writing = {
+    ...state,
+    plan,
+    recipe,
+    preset,
+    draft,
+    affineOf,
+    report: (tensor: TensorReport) => tensors.push(tensor),
+  };
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const isRequantized = requantized(graph, plan);
   const renamed = new Map<Edge, Edge>();
@@ -84,8 +95,8 @@ export function writePairs(
 
 /** The pair of a tensor, behind a float value; what comes out of it bears `result`. */
 function writePair(writing: Writing, value: Value, edge: Edge, result: Edge): void {
-  const { draft, plan, ranges, recipe } = writing;
-  const type = PRESETS[recipe.preset].activations;
+  const { draft, plan, ranges, preset } = writing;
+  const type = preset.activations;
   const affine = writing.affineOf(edge)!;
   const constants = draft.affine(affine, type);
   draft.add("QuantizeLinear", [value.name, ...constants], { ...value, name: `${edge}/q`, dtype: type });
@@ -111,17 +122,16 @@ function inputsOf(writing: Writing, node: Node): readonly Edge[] {
   return node.inputs;
 }
 
-function writeWeights({ graph, draft, recipe, weightScales: given, affineOf, report }: Writing, node: Node): Edge[] {
-  const { weightLimit: limit } = PRESETS[recipe.preset];
-  const [input, weightEdge, biasEdge] = node.inputs as [Edge, Edge, Edge | undefined];
-  const [weight, bias] = [graph.constants.get(weightEdge)!, graph.constants.get(biasEdge ?? "")];
-  const axis = channelAxis(node);
+function writeWeights(writing: Writing, node: Node): Edge[] {
+  const { graph, draft, preset, affineOf, report } = writing;
+  const input = node.inputs[0]!;
+  const constant = weightedNode(graph, node);
+  const { edge: weightEdge, weight, biasEdge, bias, axis } = constant;
   const inputScale = affineOf(input)!.scale;
-  const perChannel = settingsOf(recipe, node).granularity !== "per-tensor";
-  const scales = given.get(weightEdge) ?? weightScales(weight, { axis, perChannel, limit, bias, inputScale });
+  const scales = scalesOf(constant, writing, writing);
   // Two nodes may read one weight; each has the scales that its own bias allows.
   const name = draft.values.has(weightEdge) ? `${node.name}/${weightEdge}` : weightEdge;
-  const { integers } = quantizeWeight(weight, scales, axis, limit);
+  const { integers } = quantizeWeight(weight, scales, axis, preset.weightLimit);
   const shape = scales.length === 1 ? [] : [scales.length];
   const zero = POLICY[node.op]!.zeroPoint
     ? [draft.shared(integerTensor(new Int8Array(scales.length), shape, "int8"))]
@@ -157,9 +167,9 @@ function writeDequantized(
   );
 }
 
-function writeOperand({ draft, recipe, report }: Writing, edge: Edge, operand: Tensor): void {
+function writeOperand({ draft, preset, report }: Writing, edge: Edge, operand: Tensor): void {
   if (draft.values.has(edge)) return;
-  const type = PRESETS[recipe.preset].activations;
+  const type = preset.activations;
   const { integers, affine } = quantizeOperand(operand, type);
   draft.constants.set(`${edge}/q`, integers);
   const value = { name: edge, dtype: "float32", shape: operand.shape } as const;
