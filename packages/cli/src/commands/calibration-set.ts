@@ -24,6 +24,8 @@ export interface CalibrationArgs extends PreprocessArgs {
 export interface CalibrationSet {
   readonly samples: () => Iterable<Feeds> | AsyncIterable<Feeds>;
   readonly what: "images" | "rows";
+  /** Images beside them, whose classes are known; none for raw inputs. */
+  readonly labelled?: { readonly samples: () => Iterable<Feeds>; readonly classes: readonly number[] };
   close(): Promise<void>;
 }
 
@@ -45,9 +47,14 @@ async function imageSet(model: DecodedModel, path: string, args: CalibrationArgs
   const [input] = model.graph.inputs;
   const size = batchOf(model.graph);
   const chosen = split.train.subarray(0, wholeBatches(Math.min(args.samples, split.train.length), input!));
+  const held = split.validation.subarray(0, wholeBatches(split.validation.length, input!));
   return {
     samples: () => imageFeeds(train, preprocess, input!.name, chosen, size),
     what: "images",
+    labelled: {
+      samples: () => imageFeeds(train, preprocess, input!.name, held, size),
+      classes: Array.from(held, (sample) => train.classes[sample]!),
+    },
     close: async () => undefined,
   };
 }
