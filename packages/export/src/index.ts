@@ -36,7 +36,7 @@ export {
 } from "./quantize/control-accuracy.ts";
 export { PRESETS, type Preset, type PresetName } from "./quantize/presets.ts";
 export { quantize } from "./quantize/quantize.ts";
-export { parseRecipe, type Recipe, type RecipeInput } from "./quantize/recipe.ts";
+export { AIDS, type AidName, parseRecipe, type Recipe, type RecipeInput } from "./quantize/recipe.ts";
 export { type Quantized, type QuantizeReport, REASONS, type Reason, type TensorReport } from "./quantize/report.ts";
 export { CANDIDATES, type FoundRecipe, searchRecipe, type TriedRecipe } from "./quantize/search-recipe.ts";
 export { OPS, type OpSpec, verify } from "./spec.ts";

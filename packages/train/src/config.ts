@@ -165,6 +165,8 @@ const Run = v.strictObject({
       preset: v.optional(v.picklist(["int8", "int8-7bit"]), "int8"),
       /** How ranges are found. */
       calibrator: v.optional(v.picklist(["min-max", "moving-average", "percentile", "entropy", "mse"]), "min-max"),
+      /** What helps where rounding costs accuracy. */
+      aids: v.optional(v.array(v.picklist(["equalize", "clip-weights", "round-weights", "correct-bias"])), []),
     }),
     {},
   ),

@@ -16,6 +16,8 @@ export interface CalibrationArgs extends PreprocessArgs {
 export interface CalibrationSet {
   readonly samples: () => Iterable<Feeds> | AsyncIterable<Feeds>;
   readonly what: "images" | "rows";
+  /** Images beside them, whose classes are known; none for raw inputs. */
+  readonly labelled?: { readonly samples: () => Iterable<Feeds>; readonly classes: readonly number[] };
   close(): Promise<void>;
 }
 

@@ -16,9 +16,14 @@ export async function imageSet(model: DecodedModel, path: string, args: Calibrat
   const [input] = model.graph.inputs;
   const size = batchOf(model.graph);
   const chosen = split.train.subarray(0, wholeBatches(Math.min(args.samples, split.train.length), input!));
+  const held = split.validation.subarray(0, wholeBatches(split.validation.length, input!));
   return {
     samples: () => imageFeeds(train, preprocess, input!.name, chosen, size),
     what: "images",
+    labelled: {
+      samples: () => imageFeeds(train, preprocess, input!.name, held, size),
+      classes: Array.from(held, (sample) => train.classes[sample]!),
+    },
     close: async () => undefined,
   };
 }

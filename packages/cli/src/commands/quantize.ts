@@ -1,21 +1,25 @@
 import { readFile } from "node:fs/promises";
 import {
+  AIDS,
   CALIBRATORS,
   compact,
   encodeModel,
   PRESETS,
+  type Preset,
   parseRecipe,
-  quantize as quantizeGraph,
   type Recipe,
 } from "@distillate/export";
 import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
-import { nodeRunner } from "../pipeline/node-runner.ts";
 import { oneOf, UsageError, wholeNumber } from "../usage.ts";
 import { calibrationSet } from "./calibration-set.ts";
 import { readOnnx } from "./model-files.ts";
 import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
+import { quantizeFile } from "./quantize-file.ts";
 import { STAGE_ARGS } from "./stage-args.ts";
+
+/** The preset that is searched for. */
+const AUTO = "auto";
 
 const ARGS = {
   ...STAGE_ARGS,
@@ -32,7 +36,17 @@ const ARGS = {
     description: "The file to write (MODEL.PRESET.onnx by default); the run directory for a recipe",
     valueHint: "PATH",
   },
-  preset: { type: "string", description: `${Object.keys(PRESETS).join(", ")}; int8 by default`, valueHint: "NAME" },
+  preset: {
+    type: "string",
+    description: `${Object.keys(PRESETS).join(", ")}; int8 by default; auto tries recipes until one is within --max-drop`,
+    valueHint: "NAME",
+  },
+  aids: { type: "string", description: `Accuracy aids: all, or some of ${AIDS.join(", ")}`, valueHint: "LIST" },
+  "max-drop": {
+    type: "string",
+    description: "Points that may be lost; the worst layers go back to float until it holds, else the exit status is 1",
+    valueHint: "POINTS",
+  },
   calibrator: { type: "string", description: `${CALIBRATORS.join(", ")}; min-max by default`, valueHint: "NAME" },
   rules: {
     type: "string",
@@ -46,6 +60,10 @@ const ARGS = {
     valueHint: "N",
   },
   ...PREPROCESS_ARGS,
+  debug: {
+    type: "boolean",
+    description: "Show where accuracy is lost, as a table and as OUT.svg; and the stack of an error",
+  },
 } as const;
 
 /** `distillate quantize`: an .onnx file to integers, or the pipeline up to its quantised file. */
@@ -59,33 +77,63 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
       const { runStages } = await import("./stage-command.ts");
       return runStages(args, "quantize");
     }
-    if (data === undefined) throw new UsageError("quantize of a file needs --data PATH to measure ranges on");
     const recipe = await recipeOf(args);
+    const preset: Preset = PRESETS[recipe.preset];
+    const search = args.preset === AUTO;
+    const maxDrop = args["max-drop"] === undefined ? undefined : points("max-drop", args["max-drop"]);
+    const needsData = preset.form === "static" || search || maxDrop !== undefined || args.debug === true;
+    if (data === undefined && needsData)
+      throw new UsageError("quantize of a file needs --data PATH to measure ranges on");
     const model = await readOnnx(path);
-    const set = await calibrationSet(model, path, { ...args, data, samples: wholeNumber("samples", args.samples) });
+    const samples = wholeNumber("samples", args.samples);
+    const set = data === undefined ? undefined : await calibrationSet(model, path, { ...args, data, samples });
     try {
-      const { graph, report } = await quantizeGraph(model.graph, recipe, { run: nodeRunner, samples: set.samples });
-      const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, `.${recipe.preset}.onnx`);
+      const asked = { recipe, search, maxDrop, debug: args.debug === true };
+      const { quantized, ok, notes, debug } = await quantizeFile(model, set, asked);
+      const { graph, report } = quantized;
+      const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, `.${report.preset}.onnx`);
       const onnx = encodeModel(compact(graph), model.metadata);
       await writeFileAtomic(out, onnx);
-      const quantized = report.tensors.filter(({ dtype }) => dtype !== "float32").length;
-      const line = `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${quantized} tensors quantised on ${report.samples} ${set.what}`;
-      const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ...report };
-      if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(result) : line}\n`);
-      return 0;
+      const shown: string[] = [];
+      if (debug !== undefined) {
+        // Plots are loaded when they are asked for.
+        const { debugSvg, debugText } = await import("../report/quantize-debug.ts");
+        const picture = `${out.replace(/\.onnx$/, "")}.svg`;
+        await writeFileAtomic(picture, debugSvg(debug));
+        shown.push(debugText(debug), picture);
+      }
+      const changed = report.tensors.filter(({ dtype }) => dtype !== "float32").length;
+      const on = report.samples > 0 ? ` on ${report.samples} ${set?.what}` : "";
+      const lines = [
+        ...notes,
+        ...report.aids.filter(({ done }) => !done).map(({ aid, node, what }) => `${aid} left ${node}: ${what}`),
+        ...shown,
+        `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${changed} tensors quantised${on}`,
+      ];
+      const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ok, notes, ...report, debug };
+      if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(result) : lines.join("\n")}\n`);
+      return ok ? 0 : 1;
     } finally {
-      await set.close();
+      await set?.close();
     }
   },
 });
 
-/** The recipe of the flags: a file, and what the other two change in it. */
+/** A number of points. @throws UsageError */
+function points(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new UsageError(`--${name} is ${text}, expected a number of points`);
+}
+
+/** The recipe of the flags: a file, and what the others change in it. */
 async function recipeOf(args: {
   readonly preset?: string | undefined;
   readonly calibrator?: string | undefined;
   readonly rules?: string | undefined;
+  readonly aids?: string | undefined;
 }): Promise<Recipe> {
-  const { preset, calibrator, rules } = args;
+  const { preset, calibrator, rules, aids } = args;
   let written: unknown = {};
   if (rules !== undefined) {
     try {
@@ -100,7 +148,11 @@ async function recipeOf(args: {
   if (typeof written !== "object" || written === null || Array.isArray(written)) return parseRecipe(written);
   return parseRecipe({
     ...written,
-    ...(preset !== undefined && { preset: oneOf("preset", preset, Object.keys(PRESETS)) }),
+    ...(preset !== undefined &&
+      preset !== AUTO && { preset: oneOf("preset", preset, [...Object.keys(PRESETS), AUTO]) }),
     ...(calibrator !== undefined && { calibrator: oneOf("calibrator", calibrator, CALIBRATORS) }),
+    ...(aids !== undefined && {
+      aids: aids === "all" ? [...AIDS] : aids.split(",").map((aid) => oneOf("aids", aid, ["all", ...AIDS])),
+    }),
   });
 }

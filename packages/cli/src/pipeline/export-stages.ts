@@ -92,10 +92,10 @@ export async function quantizeStudent(
       const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
       const chosen = split.train.subarray(0, config.quantize.samples);
       const { graph, metadata } = decodeModel(fp32.onnx);
-      const { preset, calibrator } = config.quantize;
+      const { preset, calibrator, aids } = config.quantize;
       const quantized = await quantize(
         graph,
-        { preset, calibrator },
+        { preset, calibrator, aids },
         { run: nodeRunner, samples: () => imageFeeds(data.train, info.preprocess, graph.inputs[0]!.name, chosen) },
       );
       await writeFileAtomic(path, encodeModel(compact(quantized.graph), metadata));

@@ -15,7 +15,7 @@ import { CalibratorSchema, type CalibratorSpec } from "./calibrate/index.ts";
 import { PRESETS, type PresetName } from "./presets.ts";
 
 /** Accuracy aids; they work in the pipeline's order, whatever the order they are named in. */
-const AIDS = ["equalize", "clip-weights", "round-weights", "correct-bias"] as const;
+export const AIDS = ["equalize", "clip-weights", "round-weights", "correct-bias"] as const;
 
 /** The name of an accuracy aid. */
 export type AidName = (typeof AIDS)[number];

@@ -38,7 +38,7 @@ export const clipWeights: AidAfter = async (state, context) => {
     notes.push({
       aid: "clip-weights",
       node: node.name,
-      done: clipped > 0,
+      done: true,
       what: `${clipped} of ${scales.length} scales clipped`,
     });
   }

@@ -21,8 +21,8 @@ export interface StoredWeights {
   readonly tensors: readonly TensorReport[];
 }
 
-/** Two nodes, their values and their names cost about so many bytes: a weight that saves less stays as it is. */
-const OVERHEAD_BYTES = 250;
+/** Two nodes and their names cost about so many bytes in a compact file: a weight that saves less stays as it is. */
+const OVERHEAD_BYTES = 100;
 const FLOAT = 1;
 const LARGEST = 127;
 
