@@ -161,7 +161,12 @@ const Run = v.strictObject({
     v.strictObject({
       /** Training images that the activation ranges are measured on. */
       samples: v.optional(whole(1, 1_000_000), 512),
-      method: v.optional(v.picklist(["min-max"]), "min-max"),
+      /** What the int8 file is made by; see docs/quantization.md. */
+      preset: v.optional(v.picklist(["int8", "int8-7bit"]), "int8"),
+      /** How ranges are found. */
+      calibrator: v.optional(v.picklist(["min-max", "moving-average", "percentile", "entropy", "mse"]), "min-max"),
+      /** What helps where rounding costs accuracy. */
+      aids: v.optional(v.array(v.picklist(["equalize", "clip-weights", "round-weights", "correct-bias"])), []),
     }),
     {},
   ),

@@ -1,6 +1,6 @@
 /** The stage evaluate: every network measured on the test part, put together as the report. */
 import { join } from "node:path";
-import type { Decision, ExportReport } from "@distillate/export";
+import type { ExportReport, QuantizeReport } from "@distillate/export";
 import { compareToTeacher, type Logits, measure, pairedDifference, readCheckpoint } from "@distillate/train";
 import { type ModelRow, meanAndDeviation, type RunReport } from "../report/run-report.ts";
 import { TOOL_VERSION } from "../version.ts";
@@ -17,7 +17,7 @@ export interface Finished {
   /** The one that is shipped. */
   readonly student: Trained;
   readonly fp32: Exported<ExportReport>;
-  readonly int8: Exported<readonly Decision[]>;
+  readonly int8: Exported<QuantizeReport>;
   readonly verified: Verified;
 }
 

@@ -2,12 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  type Decision,
+  compact,
   decodeModel,
   type ExportReport,
   encodeModel,
   exportModel,
-  quantizeStatic,
+  type QuantizeReport,
+  quantize,
 } from "@distillate/export";
 import { readCheckpoint, splitTrainValidation, writeFileAtomic } from "@distillate/train";
 import { TOOL_VERSION } from "../version.ts";
@@ -71,11 +72,11 @@ export async function quantizeStudent(
   context: PipelineContext,
   student: Trained,
   fp32: Exported<ExportReport>,
-): Promise<Exported<readonly Decision[]>> {
+): Promise<Exported<QuantizeReport>> {
   const { run, config, data } = context;
   const directory = run.at("quantize");
   const path = join(directory, VARIANT_FILES.int8);
-  const { record } = await runStage<readonly Decision[]>(context, {
+  const { record } = await runStage<QuantizeReport>(context, {
     name: "quantize",
     directory,
     inputs: {
@@ -90,11 +91,15 @@ export async function quantizeStudent(
       const { info } = await readCheckpoint(student.directory);
       const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
       const chosen = split.train.subarray(0, config.quantize.samples);
-      const samples = imageFeeds(data.train, info.preprocess, "input", chosen);
       const { graph, metadata } = decodeModel(fp32.onnx);
-      const quantized = await quantizeStatic(graph, { run: nodeRunner, samples });
-      await writeFileAtomic(path, encodeModel(quantized.graph, metadata));
-      return { result: quantized.decisions, files: [VARIANT_FILES.int8] };
+      const { preset, calibrator, aids } = config.quantize;
+      const quantized = await quantize(
+        graph,
+        { preset, calibrator, aids },
+        { run: nodeRunner, samples: () => imageFeeds(data.train, info.preprocess, graph.inputs[0]!.name, chosen) },
+      );
+      await writeFileAtomic(path, encodeModel(compact(quantized.graph), metadata));
+      return { result: quantized.report, files: [VARIANT_FILES.int8] };
     },
   });
   return { path, onnx: await readFile(path), sha256: outputHash(record, VARIANT_FILES.int8), report: record.result };

@@ -3,7 +3,7 @@
  * is skipped while its key is there; a run that was cut off goes on where it stood. `until` stops after a stage: the single
  * commands are this same run, cut short.
  */
-import type { Decision, ExportReport } from "@distillate/export";
+import type { ExportReport, QuantizeReport } from "@distillate/export";
 import { checkDistillation, type EngineName, type RunConfig, selectEngine, writeFileAtomic } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { htmlReport } from "../report/html.ts";
@@ -40,7 +40,7 @@ export interface PipelineOptions {
 export interface PipelineResult {
   readonly trained: readonly Trained[];
   readonly fp32?: Exported<ExportReport>;
-  readonly int8?: Exported<readonly Decision[]>;
+  readonly int8?: Exported<QuantizeReport>;
   readonly checks?: readonly Check[];
   readonly report?: RunReport;
 }

@@ -1,4 +1,4 @@
-import type { Decision, ExportReport } from "@distillate/export";
+import type { ExportReport, QuantizeReport } from "@distillate/export";
 import type {
   DataNote,
   Engine,
@@ -64,7 +64,7 @@ export interface RunReport {
     readonly cached: boolean;
   }[];
   readonly export: ExportReport;
-  readonly quantization: readonly Decision[];
+  readonly quantization: QuantizeReport;
   readonly checks: readonly Check[];
 }
 
