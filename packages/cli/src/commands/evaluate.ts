@@ -4,8 +4,11 @@ import { type CommandDef, defineCommand } from "citty";
 import { loadData } from "../pipeline/load-data.ts";
 import { onnxLogits } from "../pipeline/onnx-logits.ts";
 import { UsageError } from "../usage.ts";
-import { imageConfigOf, isBundle, openBundle, PREPROCESS_ARGS, preprocessOf, readOnnx } from "./model-files.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { imageConfigOf } from "./image-config.ts";
+import { isBundle, openBundle, readOnnx } from "./model-files.ts";
+import { PREPROCESS_ARGS, type PreprocessArgs, preprocessOf } from "./preprocess-flags.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
+import { runStages } from "./stage-command.ts";
 
 const ARGS = {
   ...STAGE_ARGS,
@@ -73,7 +76,7 @@ async function bundleOf(path: string): Promise<Measured> {
   };
 }
 
-async function fileOf(path: string, args: Parameters<typeof preprocessOf>[2]): Promise<Measured> {
+async function fileOf(path: string, args: PreprocessArgs): Promise<Measured> {
   const model = await readOnnx(path);
   const [input, output] = [model.graph.inputs[0]!, model.graph.outputs[0]!];
   const [batch] = input.shape;

@@ -9,14 +9,14 @@ import {
   parseRecipe,
   type Recipe,
 } from "@distillate/export";
-import { writeFileAtomic } from "@distillate/train";
+import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
-import { debugSvg, debugText } from "../report/quantize-debug.ts";
 import { oneOf, UsageError, wholeNumber } from "../usage.ts";
 import { calibrationSet } from "./calibration-set.ts";
-import { PREPROCESS_ARGS, readOnnx } from "./model-files.ts";
+import { readOnnx } from "./model-files.ts";
+import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
 import { quantizeFile } from "./quantize-file.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
 
 /** The preset that is searched for. */
 const AUTO = "auto";
@@ -72,7 +72,11 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
   args: ARGS,
   async run({ args }) {
     const { recipe: path, data } = args;
-    if (path === undefined || !path.endsWith(".onnx")) return runStages(args, "quantize");
+    if (path === undefined || !path.endsWith(".onnx")) {
+      // Loaded when it is needed: a file is quantised in less time than the pipeline takes to load.
+      const { runStages } = await import("./stage-command.ts");
+      return runStages(args, "quantize");
+    }
     const recipe = await recipeOf(args);
     const preset: Preset = PRESETS[recipe.preset];
     const search = args.preset === AUTO;
@@ -90,14 +94,19 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
       const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, `.${report.preset}.onnx`);
       const onnx = encodeModel(compact(graph), model.metadata);
       await writeFileAtomic(out, onnx);
-      const pictures = debug === undefined ? [] : [`${out.replace(/\.onnx$/, "")}.svg`];
-      for (const picture of pictures) await writeFileAtomic(picture, debugSvg(debug!));
+      const shown: string[] = [];
+      if (debug !== undefined) {
+        const { debugSvg, debugText } = await import("../report/quantize-debug.ts");
+        const picture = `${out.replace(/\.onnx$/, "")}.svg`;
+        await writeFileAtomic(picture, debugSvg(debug));
+        shown.push(debugText(debug), picture);
+      }
       const changed = report.tensors.filter(({ dtype }) => dtype !== "float32").length;
       const on = report.samples > 0 ? ` on ${report.samples} ${set?.what}` : "";
       const lines = [
         ...notes,
         ...report.aids.filter(({ done }) => !done).map(({ aid, node, what }) => `${aid} left ${node}: ${what}`),
-        ...(debug === undefined ? [] : [debugText(debug), ...pictures]),
+        ...shown,
         `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${changed} tensors quantised${on}`,
       ];
       const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ok, notes, ...report, debug };

@@ -3,7 +3,8 @@ import { decodeModel } from "@distillate/export";
 import { type CommandDef, defineCommand } from "citty";
 import { NODE_RUNTIME, nodeRunner } from "../pipeline/node-runner.ts";
 import { isBundle, openBundle, readOnnx } from "./model-files.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
+import { runStages } from "./stage-command.ts";
 
 const ARGS = {
   ...STAGE_ARGS,

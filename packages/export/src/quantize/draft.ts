@@ -3,13 +3,23 @@ import type { Attrs, DType, Edge, Node, Tensor, Value } from "../graph.ts";
 import { scalar } from "../tensor.ts";
 import type { ActivationType, Affine } from "./affine.ts";
 
+/** A node to be written, and the type and shape of what it writes. */
+export interface DraftNode {
+  readonly op: string;
+  readonly inputs: readonly Edge[];
+  readonly output: Value;
+  /** Its output's, where that is free. */
+  readonly name?: string;
+  readonly attrs?: Attrs;
+}
+
 /** See the file's header. */
 export interface Draft {
   readonly nodes: Node[];
   readonly constants: Map<Edge, Tensor>;
   readonly values: Map<Edge, Value>;
-  /** A node with one output, which it is named after. */
-  add(op: string, inputs: readonly Edge[], output: Value, attrs?: Attrs): void;
+  /** A node with one output. */
+  add(node: DraftNode): void;
   /** The edge of a small constant; equal ones are written once. */
   shared(tensor: Tensor): Edge;
   /** Scale and zero point of an activation. */
@@ -34,8 +44,8 @@ export function createDraft(): Draft {
     constants,
     values,
     shared,
-    add(op, inputs, output, attrs = {}) {
-      nodes.push({ op, domain: "", name: output.name, inputs, outputs: [output.name], attrs });
+    add({ op, inputs, output, name = output.name, attrs = {} }) {
+      nodes.push({ op, domain: "", name, inputs, outputs: [output.name], attrs });
       values.set(output.name, output);
     },
     affine: ({ scale, zero }, type) => [shared(scalar(scale)), shared(integerTensor([zero], [], type))],

@@ -80,7 +80,7 @@ export function writePairs(
     if (!isPair) continue;
     if (isRequantized(node)) {
       const guard = { ...written, name: `${edge}/guard` };
-      draft.add("Max", [written.name, draft.shared(scalar(LOWEST))], guard);
+      draft.add({ op: "Max", inputs: [written.name, draft.shared(scalar(LOWEST))], output: guard });
       written = guard;
     }
     const result = outputs.has(edge) ? edge : `${edge}/dq`;
@@ -99,8 +99,14 @@ function writePair(writing: Writing, value: Value, edge: Edge, result: Edge): vo
   const type = preset.activations;
   const affine = writing.affineOf(edge)!;
   const constants = draft.affine(affine, type);
-  draft.add("QuantizeLinear", [value.name, ...constants], { ...value, name: `${edge}/q`, dtype: type });
-  draft.add("DequantizeLinear", [`${edge}/q`, ...constants], { ...value, name: result });
+  const quantized = { ...value, name: `${edge}/q`, dtype: type };
+  draft.add({ op: "QuantizeLinear", inputs: [value.name, ...constants], output: quantized });
+  draft.add({
+    op: "DequantizeLinear",
+    inputs: [quantized.name, ...constants],
+    output: { ...value, name: result },
+    name: `${edge}/dq`,
+  });
   const own = plan.sources.get(edge) === edge;
   writing.report({
     ...{ tensor: edge, role: "activation", dtype: type, ...affine },
@@ -159,12 +165,13 @@ function writeDequantized(
 ): void {
   const { name, integers, scales, axis, zero } = constant;
   draft.constants.set(`${name}/q`, integers).set(`${name}/scale`, scaleTensor(scales));
-  draft.add(
-    "DequantizeLinear",
-    [`${name}/q`, `${name}/scale`, ...zero],
-    { name, dtype: "float32", shape: integers.shape },
-    scales.length === 1 ? {} : { axis: { kind: "int", value: axis } },
-  );
+  draft.add({
+    op: "DequantizeLinear",
+    inputs: [`${name}/q`, `${name}/scale`, ...zero],
+    output: { name, dtype: "float32", shape: integers.shape },
+    name: `${name}/dq`,
+    attrs: scales.length === 1 ? {} : { axis: { kind: "int", value: axis } },
+  });
 }
 
 function writeOperand({ draft, preset, report }: Writing, edge: Edge, operand: Tensor): void {
@@ -173,7 +180,8 @@ function writeOperand({ draft, preset, report }: Writing, edge: Edge, operand: T
   const { integers, affine } = quantizeOperand(operand, type);
   draft.constants.set(`${edge}/q`, integers);
   const value = { name: edge, dtype: "float32", shape: operand.shape } as const;
-  draft.add("DequantizeLinear", [`${edge}/q`, ...draft.affine(affine, type)], value);
+  const inputs = [`${edge}/q`, ...draft.affine(affine, type)];
+  draft.add({ op: "DequantizeLinear", inputs, output: value, name: `${edge}/dq` });
   report({ tensor: edge, role: "constant", dtype: type, ...affine, reason: "per-tensor" });
 }
 

@@ -4,7 +4,8 @@
  *   KL(P || Q) = sum p log(p / q)
  *
  * P is the histogram with what lies outside put into the outermost bins; Q is what is left of it after `levels` integers, each
- * spread evenly over those of its bins that hold anything. Migacz, "8-bit inference with TensorRT" (2017). Candidates start at
+ * spread evenly over those of its bins that hold anything. Zeros don't count: they have an integer of their own, and behind a Relu
+ * they would decide everything. Migacz, "8-bit inference with TensorRT" (2017). Candidates start at
  * `levels` bins, where the integers are as fine as the histogram.
  */
 import type { Range } from "../affine.ts";
@@ -19,7 +20,7 @@ export function leastDivergence(levels: number, bins: number): Calibrator {
   return {
     observe: histogram.add,
     range() {
-      const found = histogram.result();
+      const found = withoutZeros(histogram.result());
       const { min, max, width, first, counts } = found;
       const reach = Math.max(-first, first + counts.length);
       let best: Range = { min, max };
@@ -35,6 +36,12 @@ export function leastDivergence(levels: number, bins: number): Calibrator {
       return best;
     },
   };
+}
+
+function withoutZeros(histogram: Histogram): Histogram {
+  const counts = histogram.counts.slice();
+  counts[-histogram.first]! -= histogram.zeros;
+  return { ...histogram, counts };
 }
 
 /** The divergence when bins beyond `t` bins from zero are cut. */
