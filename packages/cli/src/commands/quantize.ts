@@ -96,6 +96,7 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
       await writeFileAtomic(out, onnx);
       const shown: string[] = [];
       if (debug !== undefined) {
+        // Plots are loaded when they are asked for.
         const { debugSvg, debugText } = await import("../report/quantize-debug.ts");
         const picture = `${out.replace(/\.onnx$/, "")}.svg`;
         await writeFileAtomic(picture, debugSvg(debug));

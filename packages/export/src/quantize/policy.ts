@@ -31,12 +31,17 @@ export const POLICY: { readonly [op: string]: OpPolicy } = {
   Flatten: { rule: "passes" },
   Gemm: { rule: "weighted", floatOutput: true, zeroPoint: true },
   GlobalAveragePool: { rule: "computed" },
+  LeakyRelu: { rule: "computed" },
   MatMul: { rule: "weighted", floatOutput: true, zeroPoint: true },
   MaxPool: { rule: "passes" },
+  Mul: { rule: "computed" },
   Relu: { rule: "clamps" },
   Reshape: { rule: "passes" },
   Resize: { rule: "passes" },
+  Sigmoid: { rule: "computed" },
+  Squeeze: { rule: "passes" },
   Transpose: { rule: "passes" },
+  Unsqueeze: { rule: "passes" },
 };
 
 /** Where a weighted op's constant has its output channels. */
@@ -50,6 +55,9 @@ export function obstacle(graph: Graph, node: Node): Reason | undefined {
     (graph.constants.get(edge) ?? graph.values.get(edge) ?? graph.inputs.find(({ name }) => name === edge))?.dtype ===
     "float32";
   if (!isFloat(node.inputs[0]!) || !isFloat(node.outputs[0]!)) return "not-float32";
+  // A cubic curve overshoots: its values may leave the range that it would share.
+  if (node.op === "Resize" && node.attrs.mode?.kind === "string" && node.attrs.mode.value === "cubic")
+    return "form-not-quantised";
   if (POLICY[node.op]?.rule !== "weighted") return undefined;
   const [, weight, bias] = node.inputs as [Edge, Edge, Edge | undefined];
   if (!graph.constants.has(weight) || (bias !== undefined && !graph.constants.has(bias))) return "weight-not-constant";
