@@ -7,6 +7,7 @@ import type { PresetName } from "./presets.ts";
 /** Why a tensor is what it is, in words for a person. */
 export const REASONS = {
   measured: "covers the range that the calibrator found",
+  given: "covers the range that the recipe gives",
   "shares-scale": "its values are moved from another tensor, whose scale it keeps",
   "per-channel": "one scale an output channel",
   "per-tensor": "one scale for all of it",
