@@ -3,7 +3,7 @@ import { DistillateError } from "@distillate/bundle";
 import type { Graph, Value } from "@distillate/export";
 
 /** Samples at a time, where the model doesn't say so itself. */
-const BATCH = 250;
+const BATCH = 64;
 
 /** The batch that a model insists on, or ours. */
 export function batchOf({ inputs }: Pick<Graph, "inputs">): number {

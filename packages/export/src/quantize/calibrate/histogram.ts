@@ -43,16 +43,21 @@ export function growingHistogram(bins: number): HistogramBuilder {
   };
   return {
     add(values) {
-      const [low, high] = [min, max];
-      for (const value of values) {
-        if (value < min) min = value;
-        if (value > max) max = value;
-        if (value === 0) zeros++;
+      // In variables of its own: the engine keeps these in registers, but not those that closures share.
+      let [low, high, none] = [min, max, 0];
+      for (let i = 0; i < values.length; i++) {
+        const value = values[i]!;
+        if (value < low) low = value;
+        if (value > high) high = value;
+        if (value === 0) none++;
       }
-      if (min < low || max > high) fit();
+      zeros += none;
+      const grown = low < min || high > max;
+      [min, max] = [low, high];
+      if (grown) fit();
       // The width is a power of two: its inverse is exact.
-      const inverse = 1 / width;
-      for (const value of values) counts[Math.floor(value * inverse) - first]!++;
+      const [inverse, start, into] = [1 / width, first, counts];
+      for (let i = 0; i < values.length; i++) into[Math.floor(values[i]! * inverse) - start]!++;
     },
     result: () => ({ min, max, width, first, counts, zeros }),
   };

@@ -32,13 +32,8 @@ export async function observe(
 ): Promise<Observed> {
   const outputs = new Map(graph.outputs.map((value) => [value.name, value] as const));
   for (const edge of calibrators.keys()) if (graph.values.has(edge)) outputs.set(edge, graph.values.get(edge)!);
-  const model = await run(
-    encodeModel(
-      { ...graph, outputs: [...outputs.values()] },
-      { producer: "distillate", producerVersion: "calibration" },
-    ),
-    { optimization: "disabled" },
-  );
+  const observed = { ...graph, outputs: [...outputs.values()] };
+  const model = await run(encodeModel(observed, { producer: "distillate", producerVersion: "calibration" }));
   let count = 0;
   try {
     for await (const feeds of samples()) {
@@ -48,8 +43,7 @@ export async function observe(
       for (const [edge, calibrator] of calibrators) {
         const tensor = found[edge]!;
         const values = floatsOf(tensor);
-        const wild = values.findIndex((value) => !Number.isFinite(value));
-        if (wild >= 0) throw notFinite(edge, values[wild]!, count, size);
+        if (!areFinite(values)) throw notFinite(edge, values.find((value) => !Number.isFinite(value))!, count, size);
         calibrator.observe(values, tensor.shape[0] === size ? size : 1);
       }
       count += size;
@@ -62,6 +56,13 @@ export async function observe(
     ranges: new Map([...calibrators].map(([edge, calibrator]) => [edge, calibrator.range()] as const)),
     samples: count,
   };
+}
+
+/** Nothing but NaN stays NaN, and nothing but NaN and infinity becomes it, times zero. */
+function areFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0;
+  return sum === 0;
 }
 
 function checkShape({ name, shape }: Value, found: readonly number[] | undefined): void {
