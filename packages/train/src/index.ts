@@ -36,6 +36,7 @@ export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export type { TappedModel } from "./distill/taps.ts";
+export { cachedTeacher } from "./distill/teacher-cache.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
