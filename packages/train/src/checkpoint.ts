@@ -144,7 +144,8 @@ export function loadModel({ modelTopology, weightSpecs, weightData }: LayersMode
   );
 }
 
-async function artifactsOf(model: LayersModel): Promise<LayersModelArtifacts> {
+/** A model as artifacts in memory. */
+export async function artifactsOf(model: LayersModel): Promise<LayersModelArtifacts> {
   let saved: io.ModelArtifacts | undefined;
   await model.save(
     io.withSaveHandler(async (artifacts) => {

@@ -1,6 +1,7 @@
 export { writeError, writeFileAtomic } from "./atomic-write.ts";
 export { cacheDirectory } from "./cache-directory.ts";
 export {
+  artifactsOf,
   CHECKPOINT_FILES,
   type Checkpoint,
   type CheckpointInfo,
@@ -72,4 +73,5 @@ export {
 } from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
+export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";

@@ -8,6 +8,7 @@ import type { PresetName } from "./presets.ts";
 export const REASONS = {
   measured: "covers the range that the calibrator found",
   "measured-live": "covers the range that each batch has while it runs",
+  given: "covers the range that the recipe gives",
   "shares-scale": "its values are moved from another tensor, whose scale it keeps",
   "per-channel": "one scale an output channel",
   "per-tensor": "one scale for all of it",

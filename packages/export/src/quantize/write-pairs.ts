@@ -18,7 +18,7 @@ import type { Plan } from "./plan.ts";
 import { POLICY } from "./policy.ts";
 import type { StaticPreset } from "./presets.ts";
 import { quantizeBias, quantizeOperand, quantizeWeight, scaleTensor } from "./quantize-constant.ts";
-import type { Recipe } from "./recipe.ts";
+import { calibratorOf, type Recipe } from "./recipe.ts";
 import type { TensorReport } from "./report.ts";
 import { scalesOf, weightedNode } from "./weighted-nodes.ts";
 
@@ -95,7 +95,7 @@ export function writePairs(
 
 /** The pair of a tensor, behind a float value; what comes out of it bears `result`. */
 function writePair(writing: Writing, value: Value, edge: Edge, result: Edge): void {
-  const { draft, plan, ranges, preset } = writing;
+  const { draft, plan, ranges, preset, recipe } = writing;
   const type = preset.activations;
   const affine = writing.affineOf(edge)!;
   const constants = draft.affine(affine, type);
@@ -108,9 +108,10 @@ function writePair(writing: Writing, value: Value, edge: Edge, result: Edge): vo
     name: `${edge}/dq`,
   });
   const own = plan.sources.get(edge) === edge;
+  const reason = calibratorOf(recipe, edge).kind === "given" ? "given" : "measured";
   writing.report({
     ...{ tensor: edge, role: "activation", dtype: type, ...affine },
-    ...(own ? { reason: "measured", range: ranges.get(edge)! } : { reason: "shares-scale" }),
+    ...(own ? { reason, range: ranges.get(edge)! } : { reason: "shares-scale" }),
   });
 }
 

@@ -24,6 +24,12 @@ const Spec = v.variant("kind", [
   }),
   v.strictObject({ kind: v.literal("entropy"), bins }),
   v.strictObject({ kind: v.literal("mse"), bins }),
+  /** A range that is known already, such as one that training has learnt. */
+  v.strictObject({
+    kind: v.literal("given"),
+    min: v.pipe(v.number(), v.finite()),
+    max: v.pipe(v.number(), v.finite()),
+  }),
 ]);
 
 /** The calibrators by name. */
@@ -52,6 +58,8 @@ export function createCalibrator(spec: CalibratorSpec, type: ActivationType): Ca
       return percentile(spec.percent, spec.bins);
     case "entropy":
       return leastDivergence(Math.min(LARGEST[type] + 1, spec.bins / 4), spec.bins);
+    case "given":
+      return { observe: () => undefined, range: () => ({ min: Math.min(0, spec.min), max: Math.max(0, spec.max) }) };
     case "mse":
       return leastSquares(LARGEST[type], spec.bins);
   }
