@@ -2,8 +2,10 @@ import type { Graph } from "../graph.ts";
 import { AFTER_CALIBRATION, type AidNote, BEFORE_CALIBRATION, type Calibrated } from "./aids.ts";
 import { createCalibrator } from "./calibrate/index.ts";
 import { type Calibration, observe } from "./calibrate/observe.ts";
+import { quantizeDynamic } from "./dynamic.ts";
 import { planTensors } from "./plan.ts";
 import { PRESETS, type Preset, type StaticPreset } from "./presets.ts";
+import { raiseOpset } from "./raise-opset.ts";
 import { calibratorOf, parseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
 import type { Quantized } from "./report.ts";
 import { storeWeights } from "./weight-only/store-weights.ts";
@@ -18,8 +20,9 @@ export async function quantize(graph: Graph, input: RecipeInput, calibration: Ca
   const recipe = parseRecipe(input);
   const preset: Preset = PRESETS[recipe.preset];
   if (preset.form === "static") return quantizeStatic(graph, recipe, preset, calibration);
-  const { graph: stored, tensors } = storeWeights(graph, preset);
-  return { graph: stored, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
+  const { graph: quantized, tensors } =
+    preset.form === "dynamic" ? quantizeDynamic(graph) : storeWeights(graph, preset);
+  return { graph: quantized, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
 }
 
 async function quantizeStatic(
@@ -31,7 +34,7 @@ async function quantizeStatic(
   const notes: AidNote[] = [];
 
   // Aids that rewrite the float graph.
-  let float = graph;
+  let float = raiseOpset(graph, preset.opset);
   for (const [name, aid] of Object.entries(BEFORE_CALIBRATION)) {
     if (!recipe.aids.includes(name as AidNote["aid"])) continue;
     const done = aid(float);

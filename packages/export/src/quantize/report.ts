@@ -7,6 +7,7 @@ import type { PresetName } from "./presets.ts";
 /** Why a tensor is what it is, in words for a person. */
 export const REASONS = {
   measured: "covers the range that the calibrator found",
+  "measured-live": "covers the range that each batch has while it runs",
   given: "covers the range that the recipe gives",
   "shares-scale": "its values are moved from another tensor, whose scale it keeps",
   "per-channel": "one scale an output channel",
@@ -15,6 +16,7 @@ export const REASONS = {
   halved: "stored in float16",
   "too-small": "its scales and the nodes that apply them would take more bytes than it saves",
   "beyond-float16": "an op or a value that float16 has no room for reads it",
+  "beyond-int32": "sums of 16-bit activations may leave int32: it stays float",
   "from-scales": "scale of the input times scale of the weight",
   "fused-into-next": "only the op behind it reads it, and they run as one",
   "float-output": "the integer op before it gives floats, as its readers want",

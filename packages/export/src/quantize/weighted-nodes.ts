@@ -44,7 +44,7 @@ export function scalesOf(
       axis,
       perChannel: settingsOf(recipe, node).granularity !== "per-tensor",
       limit: preset.weightLimit,
-      bias,
+      bias: preset.biases === "int32" ? bias : undefined,
       inputScale: affineFor(ranges.get(plan.sources.get(node.inputs[0]!)!)!, preset.activations).scale,
     })
   );

@@ -148,6 +148,11 @@ function writeWeights(writing: Writing, node: Node): Edge[] {
   report({ tensor: weightEdge, role: "weight", dtype: "int8", reason });
   if (biasEdge === undefined || bias === undefined) return [input, name];
 
+  if (preset.biases === "float32") {
+    draft.constants.set(biasEdge, bias);
+    report({ tensor: biasEdge, role: "bias", dtype: "float32", reason: "beyond-int32" });
+    return [input, name, biasEdge];
+  }
   const sums = draft.values.has(biasEdge) ? `${node.name}/${biasEdge}` : biasEdge;
   writeDequantized(draft, { name: sums, ...quantizeBias(bias, inputScale, scales), axis: 0, zero: [] });
   report({ tensor: biasEdge, role: "bias", dtype: "int32", reason: "from-scales" });
