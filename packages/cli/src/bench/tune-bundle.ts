@@ -28,6 +28,8 @@ export interface TuneOptions {
   readonly rule?: NamedRule;
   /** Where to measure, as `bench --targets` has it; all that is here without. */
   readonly targets?: string;
+  /** Flags of Node for the processes that are measured; this process's own without them. */
+  readonly execArgv?: readonly string[];
   readonly signal: AbortSignal;
   readonly onEvent: (event: BenchEvent) => void;
 }
@@ -68,6 +70,7 @@ export async function tuneBundle(path: string, options: TuneOptions): Promise<Tu
     webgpuOnHardwareOnly: true,
     notes: note === undefined ? [] : [{ code: "inputs", message: note }],
     signal: options.signal,
+    ...(options.execArgv && { execArgv: options.execArgv }),
     now: () => new Date(),
     onEvent: options.onEvent,
     onReport: async () => undefined,
