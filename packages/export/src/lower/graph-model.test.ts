@@ -119,8 +119,9 @@ test("weights come in one piece or in several, as bytes or as buffers", () => {
 
 test("a hundred thousand nodes, last node first", () => {
   const count = 100_000;
-  const nodes = Array.from({ length: count }, (_, i) =>
-    relu(i === count - 1 ? "y" : `r${i}`, i === 0 ? "x" : `r${i - 1}`),
+  const nodes = Array.from(
+    { length: count },
+    (_, i): NodeJson => ({ name: i === count - 1 ? "y" : `r${i}`, op: "Tanh", input: [i === 0 ? "x" : `r${i - 1}`] }),
   );
   const { graph } = exportModel(
     artifacts([...nodes.reverse(), input], { weightSpecs: [], weightData: new Uint8Array() }),
