@@ -121,10 +121,11 @@ function joined(data: ModelArtifacts["weightData"]): Uint8Array {
 }
 
 /** The error for artifacts that are no whole model. */
-export function invalid(what: string): DistillateError {
+export function invalid(what: string, cause?: unknown): DistillateError {
   return new DistillateError({
     code: "model-invalid",
     message: `the model cannot be read: ${what}`,
     hint: "Give a tfjs model as model.save() or the converter writes it, whole.",
+    cause,
   });
 }
