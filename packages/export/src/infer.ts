@@ -7,10 +7,12 @@ import type { Dim, Edge, Graph, Node, Tensor, Value } from "./graph.ts";
 import { ARRANGEMENT_RULES } from "./infer/arrangement.ts";
 import { constantContents, evaluateContents } from "./infer/contents.ts";
 import { ELEMENTWISE_RULES } from "./infer/elementwise.ts";
+import { MICROSOFT_RULES } from "./infer/microsoft.ts";
 import { NETWORK_RULES } from "./infer/network.ts";
 import { type Contents, mismatch, type Rule, type Rules, type Typed } from "./infer/rule.ts";
 
 const RULES: Rules = { ...ARRANGEMENT_RULES, ...ELEMENTWISE_RULES, ...NETWORK_RULES };
+const DOMAINS: { readonly [domain: string]: Rules } = { "": RULES, "com.microsoft": MICROSOFT_RULES };
 
 /** Finds types, shapes and small contents node by node, as a graph is built or read. */
 export interface Inference {
@@ -44,7 +46,8 @@ export function startInference(): Inference {
       constants.set(name, tensor);
     },
     node(node) {
-      const rule = Object.hasOwn(RULES, node.op) && node.domain === "" ? RULES[node.op] : undefined;
+      const rules = Object.hasOwn(DOMAINS, node.domain) ? DOMAINS[node.domain]! : {};
+      const rule = Object.hasOwn(rules, node.op) ? rules[node.op] : undefined;
       if (rule === undefined) throw unsupportedOp(node);
       const inputs = node.inputs.map((edge) => known.get(edge));
       const lost = node.inputs.findIndex((edge, i) => edge !== "" && inputs[i] === undefined);

@@ -109,7 +109,8 @@ export function loadModel({ modelTopology, weightSpecs, weightData }: ModelArtif
   );
 }
 
-async function artifactsOf(model: LayersModel): Promise<ModelArtifacts> {
+/** A model as artifacts in memory. */
+export async function artifactsOf(model: LayersModel): Promise<ModelArtifacts> {
   let saved: io.ModelArtifacts | undefined;
   await model.save(
     io.withSaveHandler(async (artifacts) => {

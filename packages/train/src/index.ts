@@ -1,6 +1,7 @@
 export { writeError, writeFileAtomic } from "./atomic-write.ts";
 export { cacheDirectory } from "./cache-directory.ts";
 export {
+  artifactsOf,
   CHECKPOINT_FILES,
   type Checkpoint,
   type CheckpointInfo,
@@ -33,6 +34,7 @@ export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export type { TappedModel } from "./distill/taps.ts";
+export { cachedTeacher } from "./distill/teacher-cache.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
@@ -70,5 +72,6 @@ export {
 } from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
+export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";
 export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";

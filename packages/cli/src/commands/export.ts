@@ -4,7 +4,8 @@ import { readTfjsModel, writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { TOOL_VERSION } from "../version.ts";
 import { isModelJson } from "./model-files.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
+import { runStages } from "./stage-command.ts";
 
 const ARGS = {
   ...STAGE_ARGS,

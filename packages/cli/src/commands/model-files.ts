@@ -1,6 +1,6 @@
 import { readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { DistillateError, type Manifest, type PreprocessSpec, parseManifest, verifyFile } from "@distillate/bundle";
+import { DistillateError, type Manifest, parseManifest, verifyFile } from "@distillate/bundle";
 import { type DecodedModel, decodeModel, type ExternalFiles, encodeModel, externalFilesOf } from "@distillate/export";
 
 /** Whether a path is the `model.json` of a tfjs model or the directory of one, rather than a recipe or a configuration. */
@@ -56,17 +56,6 @@ async function readModelFile(path: string): Promise<Uint8Array> {
       hint: "Give the path of an .onnx file.",
       cause: error,
     });
-  });
-}
-
-/** How a model of ours wants its images, as its metadata says. */
-export function preprocessOf({ metadata }: DecodedModel, path: string): PreprocessSpec {
-  const text = metadata.properties?.preprocess;
-  if (text !== undefined) return JSON.parse(text) as PreprocessSpec;
-  throw new DistillateError({
-    code: "preprocess-missing",
-    message: `${path} does not say how its images are prepared (metadata "preprocess")`,
-    hint: "Give a file that distillate exported in a run.",
   });
 }
 
