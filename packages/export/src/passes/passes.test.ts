@@ -116,6 +116,16 @@ describe("what each pass makes, and where it does not fire", () => {
     `);
     expect(after("fold-batch-norm", 17, ["convolved", 5])).toBe("as it was");
   });
+  test("fold-scale-and-shift", () => {
+    expect(
+      after("fold-scale-and-shift", 17, ["convolvedApart"], ["convolved", 15], ["scaled", 2], ["perChannel"]),
+    ).toMatchInlineSnapshot(`
+      "add_2: float32[batch,3,3,4] = Conv(x, conv_0/1 float32[3,2,1,1], conv_0/bias float32[3]) {kernel_shape=[1,1]}  # conv_0
+      add_6: float32[batch,4,3,4] = Conv(add_2, conv_3/1 float32[4,3,1,1], conv_3/bias float32[4]) {kernel_shape=[1,1]}  # conv_3"
+    `);
+    expect(after("fold-scale-and-shift", 17, ["convolved", 15], ["twice"])).toBe("as it was");
+    expect(after("fold-scale-and-shift", 17, ["convolved", 15], ["arithmetic"])).toBe("as it was");
+  });
   test("fold-pad", () => {
     expect(after("fold-pad", 17, ["convolved", 5], ["pooled", 2])).toMatchInlineSnapshot(`
       "conv_1: float32[batch,4,5,5] = Conv(x, conv_1/1 float32[4,2,1,1]) {kernel_shape=[1,1], pads=[1,0,1,1]}
