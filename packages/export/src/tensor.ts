@@ -55,19 +55,26 @@ function wordsOf(bytes: Uint8Array, size: number): Words {
 
 function permuteInto<T extends Words>(result: T, values: T, shape: readonly number[], order: readonly number[]): void {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-  const sizes = order.map((axis) => shape[axis]!);
-  const steps = order.map((axis) => strides[axis]!);
-  const index = new Array<number>(sizes.length).fill(0);
-  // A row of the result at a time, then on to where the next one starts.
-  const [row, step] = [sizes.at(-1) ?? 1, steps.at(-1) ?? 1];
+  // Axes of the result; those of one element say nothing, and two that lie together in the source are one.
+  const axes: { size: number; step: number }[] = [];
+  for (const axis of order) {
+    const [size, step] = [shape[axis]!, strides[axis]!];
+    const last = axes.at(-1);
+    if (size === 1) continue;
+    if (last?.step === size * step) axes[axes.length - 1] = { size: last.size * size, step };
+    else axes.push({ size, step });
+  }
+  const [row, step] = [axes.at(-1)?.size ?? 1, axes.at(-1)?.step ?? 1];
+  const index = new Array<number>(axes.length).fill(0);
   let from = 0;
   for (let to = 0; to < result.length; ) {
     for (let i = 0, at = from; i < row; i++, at += step) result[to++] = values[at]!;
-    for (let axis = sizes.length - 2; axis >= 0; axis--) {
+    for (let axis = axes.length - 2; axis >= 0; axis--) {
+      const { size, step: stride } = axes[axis]!;
       index[axis]!++;
-      from += steps[axis]!;
-      if (index[axis]! < sizes[axis]!) break;
-      from -= steps[axis]! * sizes[axis]!;
+      from += stride;
+      if (index[axis]! < size) break;
+      from -= stride * size;
       index[axis] = 0;
     }
   }
