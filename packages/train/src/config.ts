@@ -152,7 +152,17 @@ const Run = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "letters, digits, '.', '_' and '-', 64 at most")),
   data: Data,
   teacher: Teacher,
-  student: v.strictObject({ model: Model, training: v.optional(Training, {}) }),
+  student: v.strictObject({
+    model: Model,
+    training: v.optional(Training, {}),
+    /** Fine-tunes the student that is shipped with its weights and activations rounded as in the int8 file; left out, nothing is. */
+    quantizeAware: v.optional(
+      v.strictObject({
+        epochs: v.optional(whole(1, 1000), 2),
+        learningRate: v.optional(real(1e-8, 1), 1e-4),
+      }),
+    ),
+  }),
   distill: v.optional(Distill, {}),
   /** One baseline and one distilled student are trained per seed; the first also seeds the teacher and the split. */
   seeds: v.optional(v.pipe(v.array(whole(0, 2 ** 31 - 1)), v.minLength(1), v.maxLength(100)), [1]),

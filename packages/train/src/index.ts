@@ -5,11 +5,9 @@ export {
   CHECKPOINT_FILES,
   type Checkpoint,
   type CheckpointInfo,
-  type LayersModelArtifacts,
   loadModel,
   type Role,
   readCheckpoint,
-  readLayersModel,
   writeCheckpoint,
 } from "./checkpoint.ts";
 export {
@@ -36,6 +34,7 @@ export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export type { TappedModel } from "./distill/taps.ts";
+export { cachedTeacher } from "./distill/teacher-cache.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
@@ -75,3 +74,4 @@ export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
 export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";
+export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";

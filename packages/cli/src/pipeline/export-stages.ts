@@ -9,12 +9,14 @@ import {
   exportModel,
   type QuantizeReport,
   quantize,
+  type Recipe,
 } from "@distillate/export";
-import { readCheckpoint, splitTrainValidation, writeFileAtomic } from "@distillate/train";
+import { type LearntRange, readCheckpoint, splitTrainValidation, writeFileAtomic } from "@distillate/train";
 import { TOOL_VERSION } from "../version.ts";
 import type { PipelineContext } from "./context.ts";
 import { nodeRunner } from "./node-runner.ts";
 import { imageFeeds } from "./onnx-logits.ts";
+import type { Shipped } from "./quantize-aware-stage.ts";
 import { outputHash, runStage } from "./stage.ts";
 import type { Trained } from "./train-stages.ts";
 
@@ -70,7 +72,7 @@ export async function exportStudent(context: PipelineContext, student: Trained):
 /** Quantises the fp32 file with ranges measured on training images. */
 export async function quantizeStudent(
   context: PipelineContext,
-  student: Trained,
+  { network: student, ranges = [] }: Shipped,
   fp32: Exported<ExportReport>,
 ): Promise<Exported<QuantizeReport>> {
   const { run, config, data } = context;
@@ -86,6 +88,7 @@ export async function quantizeStudent(
       validation: config.data.validation,
       splitSeed: config.seeds[0],
       quantize: config.quantize,
+      ranges,
     },
     run: async () => {
       const { info } = await readCheckpoint(student.directory);
@@ -95,7 +98,7 @@ export async function quantizeStudent(
       const { preset, calibrator, aids } = config.quantize;
       const quantized = await quantize(
         graph,
-        { preset, calibrator, aids },
+        { preset, calibrator, aids, rules: ranges.map((range) => givenRange(range, graph.inputs[0]!.name)) },
         { run: nodeRunner, samples: () => imageFeeds(data.train, info.preprocess, graph.inputs[0]!.name, chosen) },
       );
       await writeFileAtomic(path, encodeModel(compact(quantized.graph), metadata));
@@ -103,4 +106,10 @@ export async function quantizeStudent(
     },
   });
   return { path, onnx: await readFile(path), sha256: outputHash(record, VARIANT_FILES.int8), report: record.result };
+}
+
+/** A range that training has learnt, as a rule: tensors bear the names of the layers that write them. */
+function givenRange({ layer, isInput, min, max }: LearntRange, input: string): Recipe["rules"][number] {
+  const name = (isInput ? input : layer).replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return { tensor: `^${name}$`, calibrator: { kind: "given", min, max } };
 }
