@@ -18,9 +18,11 @@ export type {
 } from "./graph.ts";
 export { inferShapes } from "./infer.ts";
 export { type ModelSummary, type QuantizedTensor, summarize } from "./inspect.ts";
-export type { LayersModelArtifacts } from "./lower/layers-model.ts";
+export type { ModelArtifacts } from "./lower/artifacts.ts";
 export { type DecodedModel, decodeModel } from "./onnx/decode.ts";
+export { type ExternalFiles, externalFilesOf } from "./onnx/decode-tensor.ts";
 export { encodeModel, type ModelMetadata } from "./onnx/encode.ts";
+export { type PassRecord, runPasses } from "./passes/pipeline.ts";
 export { printGraph } from "./print.ts";
 export type { AidNote } from "./quantize/aids.ts";
 export { CALIBRATORS } from "./quantize/calibrate/index.ts";

@@ -5,11 +5,9 @@ export {
   CHECKPOINT_FILES,
   type Checkpoint,
   type CheckpointInfo,
-  type LayersModelArtifacts,
   loadModel,
   type Role,
   readCheckpoint,
-  readLayersModel,
   writeCheckpoint,
 } from "./checkpoint.ts";
 export {
@@ -76,3 +74,4 @@ export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
 export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";
+export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";
