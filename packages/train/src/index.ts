@@ -38,6 +38,15 @@ export type { TappedModel } from "./distill/taps.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
+export {
+  type CompiledStep,
+  type CompileOptions,
+  compileStep,
+  type Fallback,
+  type Feed,
+  type StepStats,
+  type Tensors,
+} from "./engine/capture/compile-step.ts";
 export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";
 export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
 export { type EngineStatus, engineStatus } from "./engine/status.ts";
