@@ -1,5 +1,6 @@
 /** The four nets of the yardstick, small enough that an engine's overhead shows and large enough that its arithmetic does. */
 import { type LayersModel, layers, sequential } from "@tensorflow/tfjs-layers";
+import { FusedBatchNorm } from "../src/models/fused-batch-norm.ts";
 import { buildModel } from "../src/models/index.ts";
 
 const dense = (units: number, activation?: "relu"): layers.Layer =>
@@ -10,10 +11,10 @@ const image = [28, 28, 1];
 function dsCnnBlock(): layers.Layer[] {
   return [
     layers.depthwiseConv2d({ kernelSize: 3, padding: "same", useBias: false }),
-    layers.batchNormalization({}),
+    new FusedBatchNorm({}),
     layers.reLU(),
     layers.conv2d({ filters: 64, kernelSize: 1, useBias: false }),
-    layers.batchNormalization({}),
+    new FusedBatchNorm({}),
     layers.reLU(),
   ];
 }
@@ -55,7 +56,7 @@ export const BENCH_MODELS = {
       sequential({
         layers: [
           layers.conv2d({ inputShape: image, filters: 64, kernelSize: 3, strides: 2, padding: "same", useBias: false }),
-          layers.batchNormalization({}),
+          new FusedBatchNorm({}),
           layers.reLU(),
           ...Array.from({ length: 4 }, dsCnnBlock).flat(),
           layers.globalAveragePooling2d({}),

@@ -11,6 +11,7 @@ export {
   readLayersModel,
   writeCheckpoint,
 } from "./checkpoint.ts";
+export type { Teacher } from "./compiled-training.ts";
 export {
   type AugmentConfig,
   type BroughtTeacherConfig,
@@ -62,7 +63,6 @@ export {
 export {
   type EpochRecord,
   removeTrainingState,
-  type Teacher,
   type TrainingEvent,
   type TrainOptions,
   type TrainResult,

@@ -106,6 +106,9 @@ async function train(
         const { record, epochs, imagesPerSecond } = event;
         const { epoch, losses, validationAccuracy } = record;
         onEvent({ kind: "epoch", job, epoch, epochs, losses, validationAccuracy, imagesPerSecond });
+      } else if (event.kind === "eager") {
+        const { op, reason } = event.fallback;
+        onEvent({ kind: "note", code: "eager", message: `${job} is not captured${op ? ` at ${op}` : ""}: ${reason}` });
       } else onEvent({ kind: "note", code: "resumed", message: `${job} goes on at step ${event.step}` });
     },
   });

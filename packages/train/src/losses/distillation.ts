@@ -10,16 +10,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 /** Kullback-Leibler divergence of softened outputs, times T², in nats. Both logits are `[N, C]`; the teacher gets no gradient. */
-export function distillation(student: tf.Tensor2D, teacher: tf.Tensor2D, temperature: number): tf.Scalar {
+export function distillation(student: tf.Tensor2D, teacher: tf.Tensor2D, temperature: number | tf.Scalar): tf.Scalar {
   const logTarget = tf.logSoftmax(tf.div(teacher, temperature) as tf.Tensor2D);
   const target = tf.exp(logTarget);
   const loss = tf.customGrad((z, save) => {
     const logProbabilities = tf.logSoftmax(tf.div(z as tf.Tensor2D, temperature) as tf.Tensor2D);
     (save as tf.GradSaveFunc)([logProbabilities, target]);
     const divergence = tf.sum(tf.mul(target, tf.sub(logTarget, logProbabilities)), -1);
-    const value = tf.mul(tf.mean(divergence), temperature ** 2) as tf.Scalar;
+    const value = tf.mul(tf.mean(divergence), tf.square(temperature)) as tf.Scalar;
     const gradFunc = (dy: tf.Scalar, saved: tf.Tensor[]): tf.Tensor =>
-      tf.mul(tf.sub(tf.exp(saved[0]!), saved[1]!), tf.mul(dy, temperature / student.shape[0]));
+      tf.mul(tf.sub(tf.exp(saved[0]!), saved[1]!), tf.mul(dy, tf.div(temperature, student.shape[0])));
     return { value, gradFunc };
   });
   return loss(student) as tf.Scalar;

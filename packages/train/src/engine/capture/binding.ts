@@ -27,8 +27,7 @@ export interface Binding {
   loadSavedModel(directory: string, tags: string): number;
   deleteSavedModel(session: number): void;
   runSavedModel(session: number, inputs: readonly number[], inputNames: string, outputNames: string): TensorMetadata[];
-  getNumOfTensors(): number;
-  getNumOfSavedModels(): number;
+  readonly TF_Version: string;
   readonly TF_ATTR_STRING: number;
   readonly TF_ATTR_INT: number;
   readonly TF_ATTR_FLOAT: number;
