@@ -38,6 +38,8 @@ export interface TrainingParts {
   readonly average?: WeightAverage;
   readonly preprocess: Pick<PreprocessSpec, "height" | "width" | "channels">;
   readonly training: Pick<TrainingConfig, "clipNorm">;
+  /** `false` runs every step eagerly. */
+  readonly capture?: boolean;
   readonly onFallback?: (fallback: Fallback) => void;
 }
 
@@ -65,9 +67,9 @@ type Scalars = Readonly<Record<string, tf.Scalar>>;
 
 /** Makes the steps of a training. */
 export function compileTraining(parts: TrainingParts): CompiledTraining {
-  const { teacher, onFallback } = parts;
+  const { teacher, onFallback, capture = true } = parts;
   // Our own optimisers are handed their numbers.
-  const options = { optimizer: null, ...(onFallback && { onFallback }) };
+  const options = { optimizer: null, capture, ...(onFallback && { onFallback }) };
   const compiled = compileStep((inputs) => takeStep(parts, inputs), options);
   return {
     async take(batch, moment) {

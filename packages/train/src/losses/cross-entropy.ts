@@ -19,14 +19,14 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, smoothing
   const [samples, classes] = logits.shape;
   const onehot = tf.cast(tf.oneHot(labels, classes), "float32");
   const target = smoothing === 0 ? onehot : tf.add(tf.mul(onehot, 1 - smoothing), smoothing / classes);
-  const share = shares && tf.expandDims(shares, 1);
   const loss = tf.customGrad((z, save) => {
     const logProbabilities = tf.logSoftmax(z as tf.Tensor2D);
-    (save as tf.GradSaveFunc)([logProbabilities, target]);
+    (save as tf.GradSaveFunc)([logProbabilities, target, ...(shares ? [tf.expandDims(shares, 1)] : [])]);
     const each = tf.sum(tf.mul(target, logProbabilities), -1);
     const value = tf.neg(shares ? tf.sum(tf.mul(each, shares)) : tf.mean(each)) as tf.Scalar;
     const gradFunc = (dy: tf.Scalar, saved: tf.Tensor[]): tf.Tensor => {
-      const slope = tf.sub(tf.exp(saved[0]!), saved[1]!);
+      const [logs, targets, share] = saved;
+      const slope = tf.sub(tf.exp(logs!), targets!);
       return share ? tf.mul(slope, tf.mul(dy, share)) : tf.mul(slope, tf.div(dy, samples));
     };
     return { value, gradFunc };

@@ -36,6 +36,8 @@ export interface CompileOptions {
   readonly optimizer: tf.Optimizer | null;
   /** Further numbers that may change between steps. */
   readonly feeds?: Readonly<Record<string, Feed>>;
+  /** `false` runs every step eagerly. */
+  readonly capture?: boolean;
   /** Captured steps between two rechecks. */
   readonly recheckEvery?: number;
   /** Called once for each reason why something stays eager. */
@@ -86,7 +88,7 @@ interface Kind {
 }
 
 /**
- * Compiles a step for the engine of this process. Engines that cannot capture run it as it is, and say so once.
+ * Compiles a step for the engine of this process. An engine without graphs runs it as it is.
  *
  * @param step - Takes tensors and gives tensors; it may read and assign variables, and nothing else may depend on how often it
  * was called. It runs inside a `tidy`.
@@ -181,8 +183,8 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     if (known) return known;
     const kind: Kind = { recordings: 0, unchecked: 0, isDue: false, isEager: false };
     kinds.set(key, kind);
-    const engine = tf.getBackend();
-    if (engine !== "tensorflow") stayEager(kind, { reason: `the engine ${engine} has no graphs` });
+    // Without graphs there is nothing to fall back from, and nothing to report.
+    if (options.capture === false || tensorflowBackend() === undefined) kind.isEager = true;
     else if (count.programs >= MOST_PROGRAMS) {
       const reason = `inputs of ${MOST_PROGRAMS} kinds have a graph already; further shapes get none`;
       stayEager(kind, { reason });

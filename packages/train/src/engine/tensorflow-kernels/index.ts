@@ -1,6 +1,8 @@
-/** What TensorFlow has one op for and tfjs composes of many, or does by a slower one. One rule a file. */
+/** What TensorFlow has one op for and tfjs composes of many, does by a slower one or in a way that no graph can hold. One rule a file. */
 import { trainBatchNorm, trainBatchNormGradient, trainBatchNormGradients } from "./batch-norm.ts";
 import { biasAdd, biasGradient, biasSum } from "./bias.ts";
+import { expandDims } from "./expand-dims.ts";
+import { gather } from "./gather.ts";
 import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
 import { rectifierGradients, rectifiers } from "./relu.ts";
@@ -18,6 +20,8 @@ export function installTensorflowKernels(): void {
   const kernels = [
     biasAdd(),
     biasSum,
+    expandDims,
+    gather,
     matMul(),
     seededUniform,
     trainBatchNorm,
