@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { DistillateError } from "@distillate/bundle";
 import type * as tf from "@tensorflow/tfjs-core";
 import { DTYPES, type TensorflowBackend } from "./binding.ts";
+import { typeOf } from "./graph-builder.ts";
 import { type Attr, encodeSavedModel, type GraphNode, SERVE } from "./graph-def.ts";
 import { fetchFromOthers, idOf, type Owner, own } from "./ownership.ts";
 import type { Reconciled } from "./reconcile.ts";
@@ -146,7 +147,7 @@ function load(nodes: readonly GraphNode[], addon: ReturnType<typeof addonOf>): n
 }
 
 function variableNodes({ variable, node }: Copy): readonly GraphNode[] {
-  const type: Attr = { kind: "type", value: DTYPES[variable.dtype as keyof typeof DTYPES] };
+  const type = typeOf(DTYPES[variable.dtype as keyof typeof DTYPES]);
   const shape: Attr = { kind: "shape", value: variable.shape };
   const name: Attr = { kind: "string", value: node };
   const attrs = { dtype: type };

@@ -6,6 +6,7 @@
  * constant that is the feed, or its negative, in both of them is the feed and nothing else.
  */
 import { DTYPES } from "./binding.ts";
+import { typeOf } from "./graph-builder.ts";
 import type { Attr, GraphNode } from "./graph-def.ts";
 import type { Obstacle, Recording } from "./recorder.ts";
 
@@ -44,10 +45,10 @@ export function reconcile(one: Traced, other: Traced): Reconciled | Obstacle {
     const placeholder = fed.get(feed.name) ?? `feed_${feed.name}`;
     if (!fed.has(feed.name)) {
       fed.set(feed.name, placeholder);
-      const attrs: GraphNode["attrs"] = { dtype: type(DTYPES.float32), shape: { kind: "shape", value: [] } };
+      const attrs: GraphNode["attrs"] = { dtype: typeOf(DTYPES.float32), shape: { kind: "shape", value: [] } };
       added.push({ name: placeholder, op: "Placeholder", inputs: [], attrs });
     }
-    const attrs = { T: type(DTYPES.float32) };
+    const attrs = { T: typeOf(DTYPES.float32) };
     nodes.push({ name: node.name, op: feed.sign > 0 ? "Identity" : "Neg", inputs: [placeholder], attrs });
   }
   for (const [place, { id, name }] of a.outer.entries()) {
@@ -62,10 +63,6 @@ export function reconcile(one: Traced, other: Traced): Reconciled | Obstacle {
     return { reason: "the step uses other variables each time" };
   }
   return { ...a, nodes: [...added, ...nodes], fed };
-}
-
-function type(value: number): Attr {
-  return { kind: "type", value };
 }
 
 function feedOf(

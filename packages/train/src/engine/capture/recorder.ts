@@ -7,7 +7,15 @@
  * are fed by their id.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { DTYPES, type HostValues, type OpAttr, type TensorflowBackend, type TensorMetadata } from "./binding.ts";
+import {
+  type Binding,
+  DTYPES,
+  type HostValues,
+  type OpAttr,
+  type TensorflowBackend,
+  type TensorMetadata,
+} from "./binding.ts";
+import { buildGraph, type HostConstant, typeOf } from "./graph-builder.ts";
 import type { Attr, GraphNode } from "./graph-def.ts";
 import { fetchFromOthers, idOf } from "./ownership.ts";
 import { addonOf, watch } from "./watch.ts";
@@ -50,8 +58,6 @@ export interface Recorded {
   readonly obstacle?: Obstacle;
 }
 
-const FILL_FROM = 32;
-const DEDUPLICATE_TO = 4096;
 let updating: ((update: () => InPlaceUpdate, composed: () => void) => void) | undefined;
 
 /**
@@ -73,12 +79,10 @@ export function recordStep(
   step: () => readonly tf.Tensor[],
 ): Recorded {
   const addon = addonOf(backend);
-  const type = (value: number): Attr => ({ kind: "type", value });
-  const nodes: GraphNode[] = [];
+  const graph = buildGraph();
   const symbols = new Map<number, string>();
   const makers = new Map<number, string>();
   const hosts = new Map<number, HostConstant>();
-  const constants = new Map<string, string>();
   const outer: { name: string; id: number }[] = [];
   const variables: tf.Variable[] = [];
   const reads = new Map<tf.Variable, string>();
@@ -103,23 +107,15 @@ export function recordStep(
     obstacle ??= { reason, ...(op !== undefined && { op }) };
     return "";
   };
-  const add = (op: string, from: readonly string[], attrs: Readonly<Record<string, Attr>>): string => {
-    const name = `n${nodes.length}_${op}`;
-    nodes.push({ name, op, inputs: from, attrs });
-    return name;
-  };
-  const placeholder = (dtype: number, shape: readonly number[]): string =>
-    add("Placeholder", [], { dtype: type(dtype), shape: { kind: "shape", value: shape } });
-
   const nodeOf = (variable: tf.Variable): string => {
     if (!variables.includes(variable)) variables.push(variable);
     return `v${variables.indexOf(variable)}`;
   };
   const readAttrs = (variable: tf.Variable): Readonly<Record<string, Attr>> => ({
-    dtype: type(DTYPES[variable.dtype as keyof typeof DTYPES]),
+    dtype: typeOf(DTYPES[variable.dtype as keyof typeof DTYPES]),
   });
   const firstRead = (variable: tf.Variable): string => {
-    const read = reads.get(variable) ?? add("ReadVariableOp", [nodeOf(variable)], readAttrs(variable));
+    const read = reads.get(variable) ?? graph.add("ReadVariableOp", [nodeOf(variable)], readAttrs(variable));
     reads.set(variable, read);
     return read;
   };
@@ -129,45 +125,28 @@ export function recordStep(
   const assign = (variable: tf.Variable, id: number): void => {
     const value = symbolOf(id, "AssignVariableOp");
     const from = [nodeOf(variable), value, ...order(variable)];
-    writes.set(variable, add("AssignVariableOp", from, readAttrs(variable)));
+    writes.set(variable, graph.add("AssignVariableOp", from, readAttrs(variable)));
   };
   const isWritten = (variable: tf.Variable, id: number): boolean =>
     id === starts.get(variable) || inPlace.get(id) === variable;
-
-  const constant = (value: HostConstant): string => {
-    const { dtype, shape, values } = value;
-    if (values.length >= FILL_FROM && values.every((each) => each === values[0])) {
-      const dims = constant({ dtype: DTYPES.int32, shape: [shape.length], values: Int32Array.from(shape) });
-      const one = constant({ dtype, shape: [], values: values.slice(0, 1) });
-      return add("Fill", [dims, one], { T: type(dtype), index_type: type(DTYPES.int32) });
-    }
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
-    const make = (): string =>
-      add("Const", [], { dtype: type(dtype), value: { kind: "tensor", value: { dtype, shape: [...shape], bytes } } });
-    if (values.length > DEDUPLICATE_TO) return make();
-    const key = `${dtype} ${shape} ${Buffer.from(bytes).toString("latin1")}`;
-    const name = constants.get(key) ?? make();
-    constants.set(key, name);
-    return name;
-  };
 
   const findSymbol = (id: number, op: string): string => {
     const held = holders.get(id);
     if (held) return firstRead(held);
     const updated = inPlace.get(id);
     if (updated) {
-      return add("ReadVariableOp", [nodeOf(updated), `^${writes.get(updated)}`], readAttrs(updated));
+      return graph.add("ReadVariableOp", [nodeOf(updated), `^${writes.get(updated)}`], readAttrs(updated));
     }
     const host = hosts.get(id);
     if (host) {
       const isKnown = (Object.values(DTYPES) as readonly number[]).includes(host.dtype);
-      return isKnown ? constant(host) : fail("a constant that is neither float, int32 nor bool", op);
+      return isKnown ? graph.constant(host) : fail("a constant that is neither float, int32 nor bool", op);
     }
     const maker = makers.get(id);
     if (maker !== undefined) return fail(`a value of ${maker} that was computed beside the graph`, op);
     // The binding tells type and shape only of what it makes.
     const [copy] = addon.executeOp("Identity", [], [id], 1);
-    const name = placeholder(copy!.dtype, copy!.shape);
+    const name = graph.placeholder(copy!.dtype, copy!.shape);
     addon.deleteTensor(copy!.id);
     outer.push({ name, id });
     return name;
@@ -185,11 +164,11 @@ export function recordStep(
     executed(op: string, attrs: readonly OpAttr[], from: readonly number[], made: readonly TensorMetadata[]): void {
       for (const { id } of made) makers.set(id, op);
       if (obstacle || paused) return;
-      const entries = attrs.map((attr) => [attr.name, attrOf(attr)] as const);
+      const entries = attrs.map((attr) => [attr.name, attrOf(addon, attr)] as const);
       const strange = entries.find(([, attr]) => attr === undefined);
       if (strange) return void fail(`its attribute ${strange[0]} is of a kind that no graph can hold`, op);
       const inputs = from.map((id) => symbolOf(id, op));
-      const name = add(op, inputs, Object.fromEntries(entries) as Record<string, Attr>);
+      const name = graph.add(op, inputs, Object.fromEntries(entries) as Record<string, Attr>);
       for (const [output, { id }] of made.entries()) symbols.set(id, output === 0 ? name : `${name}:${output}`);
     },
     read(id: number): void {
@@ -197,29 +176,9 @@ export function recordStep(
       if (what !== undefined) fail(`JavaScript reads the value of ${what} inside of the step`, makers.get(id));
     },
   };
-  const attrOf = ({ type: kind, value }: OpAttr): Attr | undefined => {
-    const many = Array.isArray(value);
-    switch (kind) {
-      case addon.TF_ATTR_STRING:
-        return many ? undefined : { kind: "string", value: value as string };
-      case addon.TF_ATTR_INT:
-        return many ? { kind: "ints", value: value as number[] } : { kind: "int", value: Math.trunc(value as number) };
-      case addon.TF_ATTR_FLOAT:
-        return many ? { kind: "floats", value: value as number[] } : { kind: "float", value: value as number };
-      case addon.TF_ATTR_BOOL:
-        return many ? { kind: "bools", value: value as boolean[] } : { kind: "bool", value: value as boolean };
-      case addon.TF_ATTR_TYPE:
-        return many ? undefined : { kind: "type", value: value as number };
-      case addon.TF_ATTR_SHAPE:
-        return { kind: "shape", value: value as number[] };
-      default:
-        return undefined;
-    }
-  };
-
   const inputIds = inputs.map((input) => backend.getInputTensorIds([input])[0]!);
   const placeholders = inputs.map(({ dtype, shape }, place) => {
-    const name = placeholder(DTYPES[dtype as keyof typeof DTYPES], shape);
+    const name = graph.placeholder(DTYPES[dtype as keyof typeof DTYPES], shape);
     symbols.set(inputIds[place]!, name);
     return name;
   });
@@ -233,7 +192,7 @@ export function recordStep(
     }
     const operands = further.map((tensor) => symbolOf(backend.getInputTensorIds([tensor])[0]!, op));
     const from = [...targets.map(nodeOf), ...operands, ...targets.flatMap(order)];
-    const name = add(op, from, attrs);
+    const name = graph.add(op, from, attrs);
     paused = true;
     try {
       composed();
@@ -258,24 +217,41 @@ export function recordStep(
     const id = idOf(backend, variable);
     if (!isWritten(variable, id)) assign(variable, id);
   }
-  const done = add(
+  const done = graph.add(
     "NoOp",
     [...writes.values()].map((name) => `^${name}`),
-    {},
   );
   const results = outputs.map((output) => {
-    const dtype = type(DTYPES[output.dtype as keyof typeof DTYPES]);
-    return add("Identity", [symbolOf(idOf(backend, output), "Identity"), `^${done}`], { T: dtype });
+    const dtype = typeOf(DTYPES[output.dtype as keyof typeof DTYPES]);
+    return graph.add("Identity", [symbolOf(idOf(backend, output), "Identity"), `^${done}`], { T: dtype });
   });
   if (obstacle) return { outputs, obstacle };
   const changes = new Set(writes.keys());
-  return { outputs, recording: { nodes, inputs: placeholders, outer, outputs: results, variables, changes } };
+  return {
+    outputs,
+    recording: { nodes: graph.nodes, inputs: placeholders, outer, outputs: results, variables, changes },
+  };
 }
 
-interface HostConstant {
-  readonly shape: readonly number[];
-  readonly dtype: number;
-  readonly values: Float32Array | Int32Array | Uint8Array;
+/** An attribute as a graph holds it; `undefined` for one that this does not know. */
+function attrOf(addon: Binding, { type: kind, value }: OpAttr): Attr | undefined {
+  const many = Array.isArray(value);
+  switch (kind) {
+    case addon.TF_ATTR_STRING:
+      return many ? undefined : { kind: "string", value: value as string };
+    case addon.TF_ATTR_INT:
+      return many ? { kind: "ints", value: value as number[] } : { kind: "int", value: Math.trunc(value as number) };
+    case addon.TF_ATTR_FLOAT:
+      return many ? { kind: "floats", value: value as number[] } : { kind: "float", value: value as number };
+    case addon.TF_ATTR_BOOL:
+      return many ? { kind: "bools", value: value as boolean[] } : { kind: "bool", value: value as boolean };
+    case addon.TF_ATTR_TYPE:
+      return many ? undefined : { kind: "type", value: value as number };
+    case addon.TF_ATTR_SHAPE:
+      return { kind: "shape", value: value as number[] };
+    default:
+      return undefined;
+  }
 }
 
 /** Two variables may share one record; a graph needs to tell them apart, and so does whoever holds a clone. */
