@@ -8,6 +8,7 @@
  * logarithm cancel to a difference that is exact for any logits.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { crossEntropyRows } from "../engine/softmax-cross-entropy.ts";
 
 /**
  * Cross-entropy of logits `[N, C]` with labels `[N]` (int32), in nats.
@@ -20,15 +21,11 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, smoothing
   const onehot = tf.cast(tf.oneHot(labels, classes), "float32");
   const target = smoothing === 0 ? onehot : tf.add(tf.mul(onehot, 1 - smoothing), smoothing / classes);
   const loss = tf.customGrad((z, save) => {
-    const logProbabilities = tf.logSoftmax(z as tf.Tensor2D);
-    (save as tf.GradSaveFunc)([logProbabilities, target, ...(shares ? [tf.expandDims(shares, 1)] : [])]);
-    const each = tf.sum(tf.mul(target, logProbabilities), -1);
-    const value = tf.neg(shares ? tf.sum(tf.mul(each, shares)) : tf.mean(each)) as tf.Scalar;
-    const gradFunc = (dy: tf.Scalar, saved: tf.Tensor[]): tf.Tensor => {
-      const [logs, targets, share] = saved;
-      const slope = tf.sub(tf.exp(logs!), targets!);
-      return share ? tf.mul(slope, tf.mul(dy, share)) : tf.mul(slope, tf.div(dy, samples));
-    };
+    const { losses, slopes } = crossEntropyRows(z as tf.Tensor2D, target as tf.Tensor2D);
+    (save as tf.GradSaveFunc)([slopes, ...(shares ? [tf.expandDims(shares, 1)] : [])]);
+    const value = (shares ? tf.sum(tf.mul(losses, shares)) : tf.mean(losses)) as tf.Scalar;
+    const gradFunc = (dy: tf.Scalar, [slope, share]: tf.Tensor[]): tf.Tensor =>
+      tf.mul(slope!, share ? tf.mul(dy, share) : tf.div(dy, samples));
     return { value, gradFunc };
   });
   return loss(logits) as tf.Scalar;

@@ -7,6 +7,7 @@ import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
 import { rectifierGradients, rectifiers } from "./relu.ts";
 import { seededUniform } from "./seeded-uniform.ts";
+import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
 export const KERNELS_REVISION = 1;
@@ -24,6 +25,7 @@ export function installTensorflowKernels(): void {
     gather,
     matMul(),
     seededUniform,
+    softmaxCrossEntropy,
     trainBatchNorm,
     trainBatchNormGradient,
     ...rectifierGradients,

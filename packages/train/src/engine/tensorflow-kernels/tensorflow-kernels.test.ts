@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { FusedBatchNorm } from "../../models/fused-batch-norm.ts";
 import { seededUniform } from "../seeded-uniform.ts";
 import { selectEngine } from "../select.ts";
+import { crossEntropyRows } from "../softmax-cross-entropy.ts";
 import { engineStatus } from "../status.ts";
 
 process.execArgv.push("--import", "tsx", "--conditions=@distillate/source");
@@ -67,6 +68,17 @@ describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
       expect(apart(tf.matMul(x, y, a, b), expected)).toBeLessThan(1e-6);
       const batched = tf.matMul(tf.stack([x, x]), tf.stack([y, y]), a, b);
       expect(apart(tf.unstack(batched)[1]!, expected)).toBeLessThan(1e-6);
+    });
+  });
+
+  test.each([1, 4])("cross-entropy with soft targets at temperature %i: losses and slopes", (temperature) => {
+    tf.tidy(() => {
+      const logits = tf.div(filled([6, 5], 8), temperature) as tf.Tensor2D;
+      const target = tf.softmax(filled([6, 5], 3, 1)) as tf.Tensor2D;
+      const { losses, slopes } = crossEntropyRows(logits, target);
+      const logs = tf.logSoftmax(logits);
+      expect(apart(losses, tf.neg(tf.sum(tf.mul(target, logs), 1)))).toBeLessThan(1e-6);
+      expect(apart(slopes, tf.sub(tf.exp(logs), target))).toBeLessThan(1e-6);
     });
   });
 
