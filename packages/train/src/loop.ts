@@ -17,7 +17,7 @@ import type { Images } from "./data/dataset.ts";
 import type { Split } from "./data/split.ts";
 import type { TappedModel } from "./distill/taps.ts";
 import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
-import { accuracyOf, predictLogits } from "./evaluate.ts";
+import { accuracyOf, compilePredictor, predictLogits } from "./evaluate.ts";
 import type { LossTerm } from "./losses/index.ts";
 import { type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
 import { makeOptimizer } from "./optimizers/index.ts";
@@ -91,6 +91,8 @@ interface Position {
 }
 
 const START: Position = { epoch: 0, batch: 0, sums: {}, samples: 0, step: 0, history: [], bestEpoch: 0 };
+/** An epoch of so many steps begins with a look at whether the captured step is still the step; shorter ones would notice it. */
+const RECHECKED_EPOCH = 50;
 const STATE_FILE = "training-state.bin";
 
 /**
@@ -125,6 +127,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       onEvent?.({ kind: "eager", fallback });
     },
   });
+  const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? START;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
@@ -152,7 +155,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         ...(options.hidden && { hidden: options.hidden }),
         skip: at.batch,
       };
-      steps.recheck();
+      if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();
       for await (const batch of batches(images, split.train, order)) {
         rate = learningRateAt(at.step, allSteps, training);
         const losses = await steps.take(batch, { rate, step: at.step, epoch: at.step / stepsPerEpoch });
@@ -177,7 +180,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       const weights = getWeights(network.model);
       const candidate = average?.values() ?? weights;
       if (average) setWeights(network.model, candidate);
-      const logits = predictLogits(model, images, preprocess, split.validation);
+      const logits = predictLogits(predictor, images, preprocess, split.validation);
       if (average) setWeights(network.model, weights);
       const validationAccuracy = accuracyOf(logits, images.classes, split.validation);
       const losses = Object.fromEntries(Object.entries(at.sums).map(([name, sum]) => [name, sum / at.samples]));
@@ -195,6 +198,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     }
   } finally {
     steps.dispose();
+    predictor.dispose();
     state.dispose();
     average?.dispose();
   }
