@@ -81,4 +81,6 @@ export {
 } from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
+export type { ProfiledLayer, ProfiledOp } from "./profile.ts";
+export { type ProfileTrainingOptions, profileTraining, type TrainingProfile } from "./profile-training.ts";
 export { nextUnit, randomFor } from "./random.ts";

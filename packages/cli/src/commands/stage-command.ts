@@ -4,6 +4,8 @@ import { DistillateError, isDistillateError } from "@distillate/bundle";
 import { ENGINE_NAMES, type EngineName } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { type PipelineResult, runPipeline, type Target } from "../pipeline/pipeline.ts";
+import { profileRun } from "../pipeline/profile-run.ts";
+import { describeProfile } from "../report/profile-lines.ts";
 import { describeResult } from "../report/result-lines.ts";
 import { createReporter } from "../ui/reporter.ts";
 import { configOf } from "./run-config.ts";
@@ -25,6 +27,7 @@ export const STAGE_ARGS = {
   },
   engine: { type: "string", description: "tensorflow-gpu, tensorflow, wasm or auto", valueHint: "NAME" },
   set: { type: "string", description: "Change values of the configuration: a.b=1,c.d=[2,3]", valueHint: "PATH=VALUE" },
+  profile: { type: "boolean", description: "Train nothing: show where a step's time goes, by operation and layer" },
   json: { type: "boolean", description: "JSON lines instead of text; the result is the last" },
   quiet: { type: "boolean", description: "Say nothing but errors" },
   debug: { type: "boolean", description: "Show the stack of an error" },
@@ -52,6 +55,11 @@ export async function runStages(args: StageArgs, until: Target): Promise<number>
     set: text("set"),
   });
   const engine = engineOf(text("engine"));
+  if (args.profile === true) {
+    const profile = await profileRun(config, engine, until === "train");
+    process.stdout.write(args.json === true ? `${JSON.stringify(profile)}\n` : describeProfile(profile));
+    return 0;
+  }
   const out = resolve(text("out") ?? `runs/${config.name}`);
   const abort = new AbortController();
   const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort());

@@ -2,6 +2,7 @@
 import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { AskedTeacher } from "../compiled-training.ts";
 import type { AugmentConfig } from "../config.ts";
 import { isAugmenting } from "../data/augment.ts";
 import type { Images } from "../data/dataset.ts";
@@ -51,7 +52,7 @@ export async function guide(
 export async function guideByBrought(
   teacher: BroughtTeacher,
   { images, preprocess, augment, table }: Omit<GuideOptions, "seed">,
-): Promise<Pick<TrainOptions, "teacher">> {
+): Promise<{ readonly teacher: AskedTeacher }> {
   if (!isAugmenting(augment)) {
     return { teacher: await cachedTeacher(await table(), images.count, (some) => teacher.logits(images, some)) };
   }
