@@ -11,7 +11,7 @@ import {
   type Images,
   type Logits,
   predictLogits,
-  readLayersModel,
+  readTfjsModel,
   selectEngine,
   splitTrainValidation,
   writeCheckpoint,
@@ -95,7 +95,7 @@ beforeAll(async () => {
   });
   files.layers = join(directory, "model.json");
   files.onnx = join(directory, "teacher.onnx");
-  await writeFile(files.onnx, exportModel(await readLayersModel(files.layers), { name: "teacher" }).onnx);
+  await writeFile(files.onnx, exportModel(await readTfjsModel(files.layers), { name: "teacher" }).onnx);
   files.graph = await writeGraph("graph");
 });
 
@@ -145,7 +145,7 @@ function furthest(a: Float32Array, b: Float32Array): number {
 
 describe("the same logits as in its own runtime", () => {
   test.each(["layers", "onnx"] as const)("%s", async (format) => {
-    const own = (await readLayersModel(files.layers)) && (await modelLogits());
+    const own = (await readTfjsModel(files.layers)) && (await modelLogits());
     const teacher = await bringTeacher({ from: files[format], labels: [...LABELS] }, data);
     expect(furthest((await teacher.logits(images)).values, own.values)).toBeLessThanOrEqual(1e-4);
     expect(teacher.notes).toEqual([]);
@@ -163,7 +163,7 @@ describe("the same logits as in its own runtime", () => {
 
 async function modelLogits(): Promise<Logits> {
   const { loadLayersModel } = await import("@tensorflow/tfjs-layers");
-  const { modelTopology, weightSpecs, weightData } = await readLayersModel(files.layers);
+  const { modelTopology, weightSpecs, weightData } = await readTfjsModel(files.layers);
   const model = await loadLayersModel(
     tf.io.fromMemory({ modelTopology, weightSpecs: [...weightSpecs], weightData: weightData.slice().buffer }),
   );

@@ -53,3 +53,11 @@ export function oneOf(name: string, value: string, known: readonly string[]): st
   if (known.includes(value)) return value;
   throw new UsageError(`--${name} ${value} is unknown; there are ${known.join(", ")}`);
 }
+
+/** A port of this machine; 0 lets the system pick one. */
+export function portOf(text: string): number {
+  const port = Number(text);
+  if (text.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new UsageError(`--port ${text} is no port`);
+  return port;
+}

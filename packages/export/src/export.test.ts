@@ -7,7 +7,7 @@ import { onnx as schema } from "onnx-proto";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
 import { exportModel } from "./export.ts";
-import type { LayersModelArtifacts } from "./lower/layers-model.ts";
+import type { ModelArtifacts } from "./lower/artifacts.ts";
 import { foldBatchNorm } from "./passes/fold-batch-norm.ts";
 
 beforeAll(async () => {
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 const { layers } = tfl;
 
-async function artifactsOf(model: tfl.LayersModel): Promise<LayersModelArtifacts> {
+async function artifactsOf(model: tfl.LayersModel): Promise<ModelArtifacts> {
   // Fresh batch norms are the identity; move every weight so that a fault shows.
   model.setWeights(
     model.getWeights().map((w, i) => tf.add(tf.abs(tf.randomNormal(w.shape, 0, 0.3, "float32", i + 1)), 0.05)),

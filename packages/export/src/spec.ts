@@ -6,13 +6,16 @@ import { DistillateError } from "@distillate/bundle";
 import type { Graph, Node } from "./graph.ts";
 import { ARRANGEMENT } from "./spec/arrangement.ts";
 import { ELEMENTWISE } from "./spec/elementwise.ts";
+import { MICROSOFT } from "./spec/microsoft.ts";
 import { NETWORK } from "./spec/network.ts";
-import type { OpSpec, Signature } from "./spec/op-spec.ts";
+import type { OpSpec, Rows, Signature } from "./spec/op-spec.ts";
 
 export type { OpSpec } from "./spec/op-spec.ts";
 
 /** All ops that may stand in a graph. */
 export const OPS: { readonly [op: string]: OpSpec } = { ...ARRANGEMENT, ...ELEMENTWISE, ...NETWORK };
+
+const DOMAINS: { readonly [domain: string]: Rows } = { "": OPS, "com.microsoft": MICROSOFT };
 
 function signatureAt(spec: OpSpec, opset: number): Signature {
   const reached = (spec.changes ?? []).filter(({ since }) => opset >= since);
@@ -57,7 +60,8 @@ export function verify(graph: Graph): void {
 }
 
 function problemsOf(node: Node, opset: number): readonly string[] {
-  const spec = Object.hasOwn(OPS, node.op) && node.domain === "" ? OPS[node.op] : undefined;
+  const table = Object.hasOwn(DOMAINS, node.domain) ? DOMAINS[node.domain]! : {};
+  const spec = Object.hasOwn(table, node.op) ? table[node.op] : undefined;
   if (spec === undefined) return ["no such op in the table"];
   const { inputs, outputs, attrs } = signatureAt(spec, opset);
   const problems: string[] = [];

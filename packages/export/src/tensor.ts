@@ -25,14 +25,39 @@ export function floatsOf(tensor: Tensor): Float32Array {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
+type Words = Float32Array | Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
+
 /**
  * Reorders the axes of row-major values: axis `k` of the result is axis `order[k]` of the source.
  */
 export function permute(values: Float32Array, shape: readonly number[], order: readonly number[]): Float32Array {
+  const result = new Float32Array(values.length);
+  permuteInto(result, values, shape, order);
+  return result;
+}
+
+/** The same for a tensor of any type. */
+export function permuteTensor({ dtype, shape, bytes }: Tensor, order: readonly number[]): Tensor {
+  const source = wordsOf(bytes, ELEMENT_BYTES[dtype]);
+  const result = source.slice();
+  permuteInto(result, source, shape, order);
+  return { dtype, shape: order.map((axis) => shape[axis]!), bytes: new Uint8Array(result.buffer) };
+}
+
+/** Elements by their size alone: reordering does not ask what they mean. */
+function wordsOf(bytes: Uint8Array, size: number): Words {
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset, byteLength } = aligned;
+  if (size === 1) return aligned;
+  if (size === 2) return new Uint16Array(buffer, byteOffset, byteLength / 2);
+  if (size === 4) return new Uint32Array(buffer, byteOffset, byteLength / 4);
+  return new BigUint64Array(buffer, byteOffset, byteLength / 8);
+}
+
+function permuteInto<T extends Words>(result: T, values: T, shape: readonly number[], order: readonly number[]): void {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
   const sizes = order.map((axis) => shape[axis]!);
   const steps = order.map((axis) => strides[axis]!);
-  const result = new Float32Array(values.length);
   const index = new Array<number>(sizes.length).fill(0);
   let from = 0;
   for (let to = 0; to < result.length; to++) {
@@ -45,7 +70,6 @@ export function permute(values: Float32Array, shape: readonly number[], order: r
       index[axis] = 0;
     }
   }
-  return result;
 }
 
 /** A float32 scalar. */

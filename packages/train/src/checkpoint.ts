@@ -10,6 +10,7 @@ import { io } from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
 import { writeFileAtomic } from "./atomic-write.ts";
 import type { EpochRecord } from "./loop.ts";
+import { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";
 
 /** Which part a network plays. */
 export type Role = "teacher" | "baseline" | "student";
@@ -36,14 +37,7 @@ export interface CheckpointInfo {
 export interface Checkpoint {
   readonly info: CheckpointInfo;
   /** Stock tfjs artifacts: topology, weight specs, one buffer. */
-  readonly artifacts: LayersModelArtifacts;
-}
-
-/** The part of tfjs' model artifacts that an inference model needs. */
-export interface LayersModelArtifacts {
-  readonly modelTopology: object;
-  readonly weightSpecs: readonly io.WeightsManifestEntry[];
-  readonly weightData: Uint8Array;
+  readonly artifacts: ModelArtifacts;
 }
 
 /** The files of a checkpoint directory, in the order they are written. */
@@ -100,40 +94,11 @@ export async function readCheckpoint(directory: string): Promise<Checkpoint> {
     }
     contents.set(name, content);
   }
-  return { info, artifacts: await readLayersModel(join(directory, "model.json")) };
-}
-
-/**
- * Reads any tfjs LayersModel from its `model.json` and the weight files beside it.
- *
- * @throws DistillateError `model-invalid` or `checkpoint-missing`.
- */
-export async function readLayersModel(path: string): Promise<LayersModelArtifacts> {
-  const json = parse<Partial<io.ModelJSON>>(path, await read(path));
-  if (typeof json.modelTopology !== "object" || json.modelTopology === null || !Array.isArray(json.weightsManifest)) {
-    throw new DistillateError({
-      code: "model-invalid",
-      message: `${path} has no modelTopology with a weightsManifest`,
-      hint: "Give the model.json that tfjs' model.save() writes for a LayersModel.",
-    });
-  }
-  const shards: Buffer[] = [];
-  for (const name of json.weightsManifest.flatMap((group) => group.paths)) {
-    if (name.includes("/") || name.includes("\\") || name === "..") {
-      throw new DistillateError({
-        code: "model-invalid",
-        message: `${path} names the weight file ${name}, expected a file beside it`,
-        hint: "Keep weight files in the directory of model.json.",
-      });
-    }
-    shards.push(await read(join(path, "..", name)));
-  }
-  const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
-  return { modelTopology: json.modelTopology, weightSpecs, weightData: new Uint8Array(Buffer.concat(shards)) };
+  return { info, artifacts: await readTfjsModel(join(directory, "model.json")) };
 }
 
 /** Makes a tfjs model of a checkpoint's artifacts; the caller disposes it. */
-export function loadModel({ modelTopology, weightSpecs, weightData }: LayersModelArtifacts): Promise<LayersModel> {
+export function loadModel({ modelTopology, weightSpecs, weightData }: ModelArtifacts): Promise<LayersModel> {
   const { buffer, byteOffset, byteLength } = weightData;
   return loadLayersModel(
     io.fromMemory({
@@ -144,7 +109,8 @@ export function loadModel({ modelTopology, weightSpecs, weightData }: LayersMode
   );
 }
 
-async function artifactsOf(model: LayersModel): Promise<LayersModelArtifacts> {
+/** A model as artifacts in memory. */
+export async function artifactsOf(model: LayersModel): Promise<ModelArtifacts> {
   let saved: io.ModelArtifacts | undefined;
   await model.save(
     io.withSaveHandler(async (artifacts) => {

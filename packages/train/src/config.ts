@@ -152,7 +152,17 @@ const Run = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "letters, digits, '.', '_' and '-', 64 at most")),
   data: Data,
   teacher: Teacher,
-  student: v.strictObject({ model: Model, training: v.optional(Training, {}) }),
+  student: v.strictObject({
+    model: Model,
+    training: v.optional(Training, {}),
+    /** Fine-tunes the student that is shipped with its weights and activations rounded as in the int8 file; left out, nothing is. */
+    quantizeAware: v.optional(
+      v.strictObject({
+        epochs: v.optional(whole(1, 1000), 2),
+        learningRate: v.optional(real(1e-8, 1), 1e-4),
+      }),
+    ),
+  }),
   distill: v.optional(Distill, {}),
   /** One baseline and one distilled student are trained per seed; the first also seeds the teacher and the split. */
   seeds: v.optional(v.pipe(v.array(whole(0, 2 ** 31 - 1)), v.minLength(1), v.maxLength(100)), [1]),
@@ -161,7 +171,12 @@ const Run = v.strictObject({
     v.strictObject({
       /** Training images that the activation ranges are measured on. */
       samples: v.optional(whole(1, 1_000_000), 512),
-      method: v.optional(v.picklist(["min-max"]), "min-max"),
+      /** What the int8 file is made by; see docs/quantization.md. */
+      preset: v.optional(v.picklist(["int8", "int8-7bit"]), "int8"),
+      /** How ranges are found. */
+      calibrator: v.optional(v.picklist(["min-max", "moving-average", "percentile", "entropy", "mse"]), "min-max"),
+      /** What helps where rounding costs accuracy. */
+      aids: v.optional(v.array(v.picklist(["equalize", "clip-weights", "round-weights", "correct-bias"])), []),
     }),
     {},
   ),

@@ -1,14 +1,13 @@
 export { writeError, writeFileAtomic } from "./atomic-write.ts";
 export { cacheDirectory } from "./cache-directory.ts";
 export {
+  artifactsOf,
   CHECKPOINT_FILES,
   type Checkpoint,
   type CheckpointInfo,
-  type LayersModelArtifacts,
   loadModel,
   type Role,
   readCheckpoint,
-  readLayersModel,
   writeCheckpoint,
 } from "./checkpoint.ts";
 export type { Teacher } from "./compiled-training.ts";
@@ -36,6 +35,7 @@ export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export type { TappedModel } from "./distill/taps.ts";
+export { cachedTeacher } from "./distill/teacher-cache.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
@@ -83,4 +83,6 @@ export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
 export type { ProfiledLayer, ProfiledOp } from "./profile.ts";
 export { type ProfileTrainingOptions, profileTraining, type TrainingProfile } from "./profile-training.ts";
+export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";
+export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";

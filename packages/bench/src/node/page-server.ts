@@ -1,17 +1,19 @@
-/** Serves the page, models, inputs and onnxruntime's files, with the headers that isolate a page so that it may use threads. */
+/** Serves a page, models, inputs and onnxruntime's files, with the headers that isolate a page so that it may use threads. */
 import { readFile } from "node:fs/promises";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DistillateError } from "@distillate/bundle";
 import { build } from "esbuild";
-import type { PageInputs } from "../page/main.ts";
+import type { PageInputs } from "../page/page-host.ts";
 import type { InputSet } from "../target.ts";
+import type { DeviceLine } from "./device-line.ts";
 
 /** A running server on the loopback address. */
 export interface PageServer {
-  readonly url: string;
+  readonly port: number;
   /** Serves a file under an address of its own. */
   publish(path: string): string;
   close(): Promise<void>;
@@ -25,12 +27,35 @@ const TYPES: Readonly<Record<string, string>> = {
   ".json": "application/json",
   ".wasm": "application/wasm",
 };
-const PAGE =
-  '<!doctype html><html lang="en"><meta charset="utf-8"><title>distillate bench</title><script type="module" src="/main.js"></script></html>';
+const HEAD = '<!doctype html><html lang="en"><meta charset="utf-8"><title>distillate bench</title>';
+/** What a driver opens, and what a person opens on a device. */
+const PAGES = {
+  main: `${HEAD}<script type="module" src="/main.js"></script></html>`,
+  device: `${HEAD}<meta name="viewport" content="width=device-width,initial-scale=1"><style>
+:root{color-scheme:light dark}body{font:18px/1.5 system-ui,sans-serif;margin:0 auto;max-width:30rem;padding:12vh 1.5rem}
+h1{font-size:1.1rem;font-weight:600;color:#888}#status{font-size:2rem;font-weight:600;margin:.5rem 0}progress{width:100%;height:.6rem}
+#detail{color:#888;min-height:3em;overflow-wrap:anywhere}</style>
+<h1>distillate bench</h1><p id="status" role="status">Joining</p><progress id="bar" max="100" value="0" aria-label="work"></progress><p id="detail"></p>
+<script type="module" src="/device.js"></script></html>`,
+} as const;
 
-/** Starts it. */
-export async function servePage(inputs: InputSet): Promise<PageServer> {
-  const script = await buildPage();
+/** Where a page is served, and to whom. */
+export interface PageServerOptions {
+  readonly host?: string;
+  readonly port?: number;
+  /** For a page on a device: everything but the page itself is for that device alone. */
+  readonly line?: DeviceLine;
+}
+
+/**
+ * Starts it.
+ *
+ * @throws DistillateError `port-in-use` or `host-invalid`.
+ */
+export async function servePage(inputs: InputSet, options: PageServerOptions = {}): Promise<PageServer> {
+  const { host = "127.0.0.1", port = 0, line } = options;
+  const kind = line === undefined ? "main" : "device";
+  const script = await buildPage(kind);
   const models = new Map<string, string>();
   const about: PageInputs = {
     samples: inputs.samples,
@@ -38,8 +63,8 @@ export async function servePage(inputs: InputSet): Promise<PageServer> {
   };
 
   const find = async (path: string): Promise<readonly [string | Uint8Array, string] | undefined> => {
-    if (path === "/") return [PAGE, ".html"];
-    if (path === "/main.js") return [script, ".js"];
+    if (path === "/") return [PAGES[kind], ".html"];
+    if (path === `/${kind}.js`) return [script, ".js"];
     if (path === "/inputs") return [JSON.stringify(about), ".json"];
     const [, directory, name] = path.split("/");
     if (directory === "ort") return [await readFile(join(ORT_FILES, basename(name!))), extname(name!)];
@@ -47,15 +72,25 @@ export async function servePage(inputs: InputSet): Promise<PageServer> {
     const { data } = directory === "inputs" ? (inputs.tensors[Number(name)] ?? {}) : {};
     return data && [new Uint8Array(data.buffer, data.byteOffset, data.byteLength), ".bin"];
   };
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = new URL(request.url!, "http://localhost").pathname;
+    if (line !== undefined) {
+      if (await line.handle(path, request, response)) return;
+      if (path !== "/" && path !== "/device.js" && !line.isDevice(request)) return void response.writeHead(403).end();
+    }
+    const found = await find(path);
+    if (found) send(response, ...found);
+    else response.writeHead(404).end();
+  };
   const server = createServer((request, response) => {
-    find(new URL(request.url!, "http://localhost").pathname).then(
-      (found) => (found ? send(response, ...found) : response.writeHead(404).end()),
-      () => response.writeHead(404).end(),
-    );
+    answer(request, response).catch(() => (response.headersSent ? response.destroy() : response.writeHead(400).end()));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(notListening(host, port, error)));
+    server.listen(port, host, resolve);
+  });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    port: (server.address() as AddressInfo).port,
     publish(path) {
       const address = `/models/${models.size}`;
       models.set(address, path);
@@ -81,10 +116,10 @@ function send(response: ServerResponse, content: string | Uint8Array, extension:
 }
 
 /** The page's script in one file. onnxruntime is not in it: it is measured as its makers ship it. */
-async function buildPage(): Promise<string> {
+async function buildPage(kind: keyof typeof PAGES): Promise<string> {
   const fromSource = import.meta.url.endsWith(".ts");
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(fromSource ? "../page/main.ts" : "../page/main.js", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`../page/${kind}.${fromSource ? "ts" : "js"}`, import.meta.url))],
     bundle: true,
     write: false,
     format: "esm",
@@ -94,4 +129,14 @@ async function buildPage(): Promise<string> {
     logLevel: "silent",
   });
   return outputFiles[0]!.text;
+}
+
+function notListening(host: string, port: number, error: NodeJS.ErrnoException): DistillateError {
+  const isTaken = error.code === "EADDRINUSE";
+  return new DistillateError({
+    code: isTaken ? "port-in-use" : "host-invalid",
+    message: isTaken ? `port ${port} of ${host} is in use` : `cannot listen on ${host}:${port} (${error.code})`,
+    hint: isTaken ? "Give another with --port." : "Give an address of this machine with --host, and a port above 1023.",
+    cause: error,
+  });
 }

@@ -1,18 +1,23 @@
 /** The places of a benchmark: one process for Node's targets, a page for each runtime and number of threads, each back when it died. */
+import { DistillateError } from "@distillate/bundle";
 import type { Browser } from "playwright-core";
+import type { DeviceFacts } from "../device-protocol.ts";
 import type { Host } from "../host.ts";
 import { revivingHost } from "../host-protocol.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
 import { connectToChild } from "./child-connection.ts";
 import { launchChromium } from "./chromium.ts";
+import { openDeviceLine } from "./device-line.ts";
 import { connectToPage } from "./page-connection.ts";
 import { type PageServer, servePage } from "./page-server.ts";
 
 /** Where targets run. */
 export interface Places {
   readonly browserVersion: string | undefined;
-  /** Why there is no graphics hardware for pages; absent where there is some. */
+  /** Why there is no graphics hardware for Chromium's pages; absent where there is some. */
   readonly webgpuMissing: string | undefined;
+  /** What the device says of itself that runs the targets of place `page`. */
+  readonly device: DeviceFacts | undefined;
   hostFor(spec: TargetSpec): Host;
   /** The same target with its source as its place reaches it. */
   located(spec: TargetSpec): TargetSpec;
@@ -21,12 +26,22 @@ export interface Places {
   close(): Promise<void>;
 }
 
+/** Where a device finds its page. */
+export interface DeviceOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Hears of the page before it is waited for: its port, and the one-time token for the address's fragment. */
+  readonly onPage: (page: { readonly port: number; readonly token: string }) => void;
+}
+
 /** What places depend on. */
 export interface PlacesOptions {
   readonly targets: readonly TargetSpec[];
   readonly inputs: InputSet;
   readonly softwareWebgpu: boolean;
   readonly execArgv?: readonly string[];
+  readonly device?: DeviceOptions | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Opens them; `onMissing` hears why there is no Chromium, when one is needed. */
@@ -40,20 +55,42 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
       browser = await launchChromium({ softwareWebgpu });
       server = await servePage(inputs);
       if (targets.some(({ runtime }) => runtime === "onnxruntime-web-webgpu")) {
-        webgpuMissing = await findGpu(browser, server.url);
+        webgpuMissing = await findGpu(browser, urlOf(server));
       }
     } catch (error) {
       onMissing(error);
     }
   }
+  const line = targets.some(({ place }) => place === "page") ? openDeviceLine() : undefined;
+  let deviceServer: PageServer | undefined;
+  let device: DeviceFacts | undefined;
+  if (line !== undefined) {
+    if (options.device === undefined) throw notServed();
+    deviceServer = await servePage(inputs, { ...options.device, line });
+    options.device.onPage({ port: deviceServer.port, token: line.token });
+    const stop = new Promise<never>((_, reject) => {
+      options.signal.addEventListener("abort", () => reject(options.signal.reason), { once: true });
+    });
+    try {
+      ({ facts: device } = await Promise.race([line.connect(), stop]));
+    } catch (error) {
+      await line.end();
+      await deviceServer.close();
+      throw error;
+    }
+  }
   const child = (): Host => revivingHost(inputs, () => connectToChild(execArgv));
-  const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, server!.url));
+  const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, urlOf(server!)));
+  const onDevice = line && revivingHost(inputs, () => line.connect());
+  const serverOf = ({ place }: TargetSpec): PageServer => (place === "page" ? deviceServer! : server!);
   const hosts = new Map<string, Host>();
   const addresses = new Map<string, string>();
   return {
     browserVersion: browser?.version(),
     webgpuMissing,
+    device,
     hostFor({ place, runtime, threads }) {
+      if (place === "page") return onDevice!;
       // A page's onnxruntime takes its number of threads once; Node's takes it by session, its WebAssembly has one thread.
       const key = place === "node" ? "node" : `${runtime} ${threads}`;
       const host = hosts.get(key) ?? (place === "node" ? child() : page());
@@ -62,8 +99,9 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
     },
     located(spec) {
       if (spec.place === "node") return spec;
-      const address = addresses.get(spec.source) ?? server!.publish(spec.source);
-      addresses.set(spec.source, address);
+      const key = `${spec.place} ${spec.source}`;
+      const address = addresses.get(key) ?? serverOf(spec).publish(spec.source);
+      addresses.set(key, address);
       return { ...spec, source: address };
     },
     fresh: ({ place }) => (place === "node" ? child() : page()),
@@ -71,8 +109,22 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
       for (const host of hosts.values()) await host.close();
       await browser?.close();
       await server?.close();
+      await line?.end();
+      await deviceServer?.close();
     },
   };
+}
+
+function notServed(): DistillateError {
+  return new DistillateError({
+    code: "device-not-served",
+    message: "there are targets on a device, but no page is served for one",
+    hint: "Measure devices with `distillate bench --serve`.",
+  });
+}
+
+function urlOf({ port }: PageServer): string {
+  return `http://127.0.0.1:${port}/`;
 }
 
 /** Why this browser has no graphics hardware. */

@@ -1,5 +1,6 @@
 /** A whole benchmark, top to bottom: open all targets, compare their outputs, measure them in turns, then what needs them alone. */
 import { isDistillateError } from "@distillate/bundle";
+import type { DeviceFacts } from "../device-protocol.ts";
 import type { Host } from "../host.ts";
 import { type Outputs, qualityOf } from "../quality.ts";
 import { type BenchReport, REPORT_VERSION, type TargetReport } from "../report/schema.ts";
@@ -9,7 +10,7 @@ import { tinyResult, tinyTaskFor } from "../tiny.ts";
 import { currentCommit, describeEnvironment } from "./environment.ts";
 import { type FileSize, sizeOf } from "./file-size.ts";
 import { BLOCK_MILLISECONDS, measureLatency } from "./latency.ts";
-import { openPlaces } from "./places.ts";
+import { type DeviceOptions, openPlaces } from "./places.ts";
 import { profileModel } from "./profile.ts";
 import { coldStart, offline, paced, sustained, tinyWindows } from "./scenarios.ts";
 
@@ -46,6 +47,8 @@ export interface BenchOptions {
   readonly softwareWebgpu: boolean;
   /** Leave WebGPU out, with a note, where there is no graphics hardware. */
   readonly webgpuOnHardwareOnly: boolean;
+  /** Serves the page that a device opens, for targets of place `page`. */
+  readonly device?: DeviceOptions | undefined;
   readonly notes?: BenchReport["notes"];
   /** Flags of Node for the processes that targets run in; this process's own without them. */
   readonly execArgv?: readonly string[];
@@ -130,8 +133,15 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   });
   if (places.browserVersion) environment.chromium = places.browserVersion;
   if (options.webgpuOnHardwareOnly && places.webgpuMissing !== undefined) {
-    entries = entries.filter(({ spec }) => spec.runtime !== "onnxruntime-web-webgpu");
+    entries = entries.filter(({ spec }) => spec.runtime !== "onnxruntime-web-webgpu" || spec.place === "page");
     const message = `WebGPU was not measured: ${places.webgpuMissing}`;
+    notes.push({ code: "webgpu-missing", message });
+    onEvent({ kind: "note", code: "webgpu-missing", message });
+  }
+  if (places.device !== undefined) Object.assign(environment, deviceFacts(places.device));
+  if (places.device !== undefined && "reason" in places.device.webgpu) {
+    const message = `WebGPU was not measured on the device: ${places.device.webgpu.reason}`;
+    entries = entries.filter(({ spec }) => spec.place !== "page" || spec.runtime !== "onnxruntime-web-webgpu");
     notes.push({ code: "webgpu-missing", message });
     onEvent({ kind: "note", code: "webgpu-missing", message });
   }
@@ -161,7 +171,10 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       entry.report = { ...entry.report, quality: qualityOf(own, options.inputs.samples, options.labels, reference) };
     }
     if (scenarios.includes("cold-start")) {
-      await phase("cold start", async ({ spec }) => ({ coldStart: await coldStart(spec, places, rule.coldStarts) }));
+      // A device's browser profile is its owner's: nothing of it is wiped for a measurement.
+      await phase("cold start", async ({ spec }) =>
+        spec.place === "page" ? {} : { coldStart: await coldStart(spec, places, rule.coldStarts) },
+      );
     }
 
     onEvent({ kind: "phase", what: `latency of ${working().length} targets in turns` });
@@ -226,6 +239,24 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   } finally {
     await places.close();
   }
+}
+
+function deviceFacts({
+  userAgent,
+  cores,
+  memory,
+  screen,
+  isolated,
+  webgpu,
+}: DeviceFacts): Record<string, string | number> {
+  return {
+    device: userAgent,
+    "device cores": cores,
+    ...(memory !== undefined && { "device memory": `${memory} GB or more` }),
+    "device screen": screen,
+    "device threads": isolated ? "allowed" : "one: the page is not isolated, which takes https",
+    "device WebGPU": "reason" in webgpu ? webgpu.reason : `${webgpu.adapter}${webgpu.software ? " (software)" : ""}`,
+  };
 }
 
 function emptyReport({ id, model, runtime, place, threads }: TargetSpec): TargetReport {

@@ -17,8 +17,11 @@ export function deviceMatrix(reports: readonly DeviceReport[]): string {
     row([id, ...reports.map(({ report }) => cell(report.targets.find((target) => target.id === id)))]),
   );
   const about = reports.map(({ device, report: { environment, created, tool } }) => {
-    const { cpu, cores, os } = environment;
-    return `- ${device}: ${cpu}, ${cores} cores, ${os}; ${created}, ${tool}`;
+    const { cpu, cores, os, device: agent } = environment;
+    // What a device's page measured was not measured on the machine that wrote the report.
+    const where =
+      agent === undefined ? `${cpu}, ${cores} cores, ${os}` : `${agent}, ${environment["device cores"]} cores`;
+    return `- ${device}: ${where}; ${created}, ${tool}`;
   });
   return `${[
     row(["p50 / p90 ms", ...reports.map(({ device }) => device)]),

@@ -19,10 +19,10 @@ const PLACES: Readonly<Record<string, string>> = {
 /** What a target runs in, in words. */
 export function placeOf({ runtime, place, threads, details }: TargetReport): string {
   const name = PLACES[runtime] ?? (details.engine === undefined ? runtime : `tfjs ${details.engine}`);
-  const where =
-    place === "chromium" ? " in Chromium" : place === "page" ? " in a page" : name === "WebAssembly" ? " in Node" : "";
+  const inNode = name === "WebAssembly" ? `${name} in Node` : name;
+  const where = place === "page" ? `the device's ${name}` : place === "chromium" ? `${name} in Chromium` : inNode;
   const software = details.software === true ? ", software adapter" : "";
-  return `${name}${where}${threads === 1 ? "" : `, ${threads} threads`}${software}`;
+  return `${where}${threads === 1 ? "" : `, ${threads} threads`}${software}`;
 }
 
 /** Milliseconds with three digits that count. */

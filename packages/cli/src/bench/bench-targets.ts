@@ -10,12 +10,16 @@ const RUNTIMES = {
   wasm: { runtime: "onnxruntime-web-wasm", place: "node", where: "WebAssembly in Node" },
   chromium: { runtime: "onnxruntime-web-wasm", place: "chromium", where: "WebAssembly in Chromium" },
   webgpu: { runtime: "onnxruntime-web-webgpu", place: "chromium", where: "WebGPU in Chromium" },
+  device: { runtime: "onnxruntime-web-wasm", place: "page", where: "WebAssembly on the device" },
+  "device-webgpu": { runtime: "onnxruntime-web-webgpu", place: "page", where: "WebGPU on the device" },
 } as const;
 type RuntimeName = keyof typeof RUNTIMES;
 const TFJS = new URL(import.meta.url.endsWith(".ts") ? "./tfjs-target.ts" : "./tfjs-target.js", import.meta.url).href;
 
 /** Taken unless `--targets` says otherwise. */
 export const DEFAULT_TARGETS = "node,chromium,webgpu,tfjs";
+/** Taken with `--serve` unless `--targets` says otherwise. */
+export const DEVICE_TARGETS = "device,device-webgpu";
 
 /** A file and what to call it. */
 export interface ModelFile {
@@ -38,10 +42,13 @@ export function targetsOf(
   if (counts.some((count) => !Number.isInteger(count) || count < 1)) {
     throw new UsageError(`--threads is ${threads}, expected numbers such as 1 or 1,2`);
   }
+  // onnxruntime takes its number of threads once a page, and a device has one page.
+  if (names.includes("device") && counts.length > 1)
+    throw new UsageError(`--threads is ${threads}: on a device give one number at a time`);
   const ofRuntime = (name: RuntimeName): TargetSpec[] => {
     const { runtime, place, where } = RUNTIMES[name];
     // WebGPU has no threads of ours, and WebAssembly has one in Node.
-    const possible = name === "webgpu" || name === "wasm" ? [1] : counts;
+    const possible = ["webgpu", "device-webgpu", "wasm"].includes(name) ? [1] : counts;
     return files.flatMap(({ model, path }) =>
       possible.map((count) => ({
         id: `${model}, ${where}${count === 1 ? "" : `, ${count} threads`}`,

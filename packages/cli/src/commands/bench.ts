@@ -15,10 +15,19 @@ import {
 import { DistillateError } from "@distillate/bundle";
 import { writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
+import { renderUnicodeCompact } from "uqr";
 import { type BenchInputs, inputsOfBundle, inputsOfFile } from "../bench/bench-inputs.ts";
-import { DEFAULT_TARGETS, type ModelFile, nameOfFile, networksBeside, targetsOf } from "../bench/bench-targets.ts";
+import {
+  DEFAULT_TARGETS,
+  DEVICE_TARGETS,
+  type ModelFile,
+  nameOfFile,
+  networksBeside,
+  targetsOf,
+} from "../bench/bench-targets.ts";
+import { addressesOf } from "../serve/addresses.ts";
 import { createReporter } from "../ui/reporter.ts";
-import { oneOf, UsageError, wholeNumber } from "../usage.ts";
+import { oneOf, portOf, UsageError, wholeNumber } from "../usage.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { isBundle, openBundle } from "./model-files.ts";
 
@@ -29,8 +38,7 @@ const ARGS = {
   markdown: { type: "string", description: "Write the results as Markdown", valueHint: "FILE.md" },
   targets: {
     type: "string",
-    default: DEFAULT_TARGETS,
-    description: "Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run)",
+    description: `Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run), device, device-webgpu; ${DEFAULT_TARGETS} by default`,
     valueHint: "LIST",
   },
   threads: { type: "string", default: "1", description: "Numbers of threads", valueHint: "1,2" },
@@ -70,6 +78,12 @@ const ARGS = {
     type: "boolean",
     description: "Run WebGPU on a software adapter: it works, it says nothing of speed",
   },
+  serve: {
+    type: "boolean",
+    description: "Measure on a phone or another device: shows a QR code of the page that it opens",
+  },
+  host: { type: "string", default: "0.0.0.0", description: "With --serve: address to listen on", valueHint: "ADDRESS" },
+  port: { type: "string", default: "5180", description: "With --serve: port", valueHint: "N" },
   json: { type: "boolean", description: "JSON lines instead of text; the result is the last" },
   quiet: { type: "boolean", description: "Say nothing but errors" },
   debug: { type: "boolean", description: "Show the stack of an error" },
@@ -91,8 +105,11 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
       .filter(Boolean)
       .map((name) => oneOf("scenarios", name, SCENARIOS) as Scenario);
     const { files, networks, subject, inputs } = await openSubject(path, { ...args, seed });
-    const targets = targetsOf(files, networks, args);
-    if (targets.length === 0) throw new UsageError(`--targets ${args.targets} leaves nothing to measure`);
+    const names = args.targets ?? (args.serve ? DEVICE_TARGETS : DEFAULT_TARGETS);
+    const targets = targetsOf(files, networks, { ...args, targets: names });
+    if (targets.length === 0) throw new UsageError(`--targets ${names} leaves nothing to measure`);
+    const port = portOf(args.port);
+    const { host } = args;
     const abort = new AbortController();
     const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort(interrupted()));
     process.on("SIGINT", interrupt);
@@ -113,7 +130,10 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
         framesPerSecond: wholeNumber("fps", args.fps),
         sustainedSeconds: 60 * wholeNumber("minutes", args.minutes),
         softwareWebgpu: args["software-webgpu"] === true,
-        webgpuOnHardwareOnly: args.targets === DEFAULT_TARGETS && args["software-webgpu"] !== true,
+        webgpuOnHardwareOnly: args.targets === undefined && args["software-webgpu"] !== true,
+        device: args.serve
+          ? { host, port, onPage: (page) => process.stdout.write(invitation(host, page, { json, quiet })) }
+          : undefined,
         notes: inputs.note === undefined ? [] : [{ code: "inputs", message: inputs.note }],
         signal: abort.signal,
         now: () => new Date(),
@@ -178,6 +198,28 @@ async function openSubject(
 function describe(report: BenchReport): string {
   const lines = [textTable(report.targets), "", ...adviceOf(report), "", ...footnotes(report)];
   return `\n${lines.join("\n")}\n`;
+}
+
+/** Where the device finds its page. The token is in the fragment, which no server on the way gets to see. */
+function invitation(
+  host: string,
+  { port, token }: { readonly port: number; readonly token: string },
+  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+): string {
+  const addresses = addressesOf(host, port).map((address) => `${address}#${token}`);
+  if (json) return `${JSON.stringify({ kind: "device-page", addresses })}\n`;
+  const outside = addresses.at(-1)!;
+  if (quiet) return `${outside}\n`;
+  return `${[
+    "Open this page on the device, in a network that it shares with this computer:",
+    "",
+    renderUnicodeCompact(outside),
+    "",
+    ...addresses.map((address) => `  ${address}`),
+    "",
+    `Over a tunnel, put #${token} behind its address. Threads and WebGPU need https, which a tunnel gives.`,
+    "The link is good for one device. Ctrl-C ends it.",
+  ].join("\n")}\n`;
 }
 
 function interrupted(): DistillateError {

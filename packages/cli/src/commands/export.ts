@@ -1,28 +1,32 @@
 import { DistillateError } from "@distillate/bundle";
 import { exportModel } from "@distillate/export";
-import { readLayersModel, writeFileAtomic } from "@distillate/train";
+import { readTfjsModel, writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { TOOL_VERSION } from "../version.ts";
 import { isModelJson } from "./model-files.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
+import { runStages } from "./stage-command.ts";
 
 const ARGS = {
   ...STAGE_ARGS,
-  recipe: { ...STAGE_ARGS.recipe, description: "model.json of a tfjs LayersModel; or a recipe or configuration file" },
+  recipe: {
+    ...STAGE_ARGS.recipe,
+    description: "A tfjs model's model.json or directory; or a recipe or configuration file",
+  },
   out: {
     type: "string",
     alias: "o",
     description: "The file to write (model.onnx by default); the run directory for a recipe",
     valueHint: "PATH",
   },
-  opset: { type: "string", default: "17", description: "13 to 21, for a model.json", valueHint: "N" },
-  float16: { type: "boolean", default: false, description: "Weights in float16, for a model.json: half the bytes" },
-  trace: { type: "boolean", default: false, description: "Print what each pass did, for a model.json" },
+  opset: { type: "string", default: "17", description: "13 to 21, for a tfjs model", valueHint: "N" },
+  float16: { type: "boolean", default: false, description: "Weights in float16, for a tfjs model: half the bytes" },
+  trace: { type: "boolean", default: false, description: "Print what each pass did, for a tfjs model" },
 } as const;
 
-/** `distillate export`: any tfjs LayersModel to ONNX, or the pipeline up to its fp32 file. */
+/** `distillate export`: any tfjs model, of layers or a graph, to ONNX, or the pipeline up to its fp32 file. */
 export const exportCommand: CommandDef<typeof ARGS> = defineCommand({
-  meta: { name: "export", description: "Turn a tfjs LayersModel, or the student of a run, into an ONNX file." },
+  meta: { name: "export", description: "Turn a tfjs model, or the student of a run, into an ONNX file." },
   args: ARGS,
   async run({ args }) {
     const { recipe: path } = args;
@@ -35,7 +39,7 @@ export const exportCommand: CommandDef<typeof ARGS> = defineCommand({
         hint: "Leave it out for 17, which every onnxruntime since 1.12 reads.",
       });
     }
-    const artifacts = await readLayersModel(path);
+    const artifacts = await readTfjsModel(path);
     const { onnx, report } = exportModel(artifacts, {
       name: "model",
       opset,
@@ -47,6 +51,7 @@ export const exportCommand: CommandDef<typeof ARGS> = defineCommand({
     const ops = Object.entries(report.ops).map(([op, count]) => `${count} ${op}`);
     const line = `${out}: ${report.bytes} bytes, ${report.parameters} parameters, ${ops.join(", ")}`;
     const trace = [
+      ...report.images.map((name) => `${name} lies as [batch, c, h, w]`),
       ...report.passes.map(({ name, nodesBefore, nodesAfter, changed }) =>
         changed ? `${name}: ${nodesBefore} to ${nodesAfter} nodes` : `${name}: nothing to do`,
       ),

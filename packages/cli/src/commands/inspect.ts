@@ -1,5 +1,8 @@
+import { basename } from "node:path";
 import { type ModelSummary, printGraph, summarize } from "@distillate/export";
+import { writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
+import { graphPage } from "../inspect/graph-page.ts";
 import { readOnnx } from "./model-files.ts";
 
 const ARGS = {
@@ -10,6 +13,7 @@ const ARGS = {
     description: "Show the graph, node by node",
     negativeDescription: "Leave the graph out",
   },
+  html: { type: "string", description: "Also draw the graph on a page, one file", valueHint: "FILE" },
   json: { type: "boolean", description: "Print the summary as JSON" },
   debug: { type: "boolean", description: "Show the stack of an error" },
 } as const;
@@ -21,6 +25,8 @@ export const inspect: CommandDef<typeof ARGS> = defineCommand({
   async run({ args }) {
     const { graph, bytes, metadata } = await readOnnx(args.model);
     const summary = summarize(graph);
+    if (args.html !== undefined)
+      await writeFileAtomic(args.html, graphPage(basename(args.model), bytes.byteLength, graph, summary));
     if (args.json) process.stdout.write(`${JSON.stringify({ bytes: bytes.byteLength, ...summary, metadata })}\n`);
     else process.stdout.write(`${args.graph ? `${printGraph(graph)}\n` : ""}${lines(summary, bytes.byteLength)}\n`);
   },

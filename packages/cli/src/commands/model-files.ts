@@ -1,11 +1,11 @@
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { DistillateError, type Manifest, type PreprocessSpec, parseManifest, verifyFile } from "@distillate/bundle";
-import { type DecodedModel, decodeModel } from "@distillate/export";
+import { readFile, realpath, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { DistillateError, type Manifest, parseManifest, verifyFile } from "@distillate/bundle";
+import { type DecodedModel, decodeModel, type ExternalFiles, encodeModel, externalFilesOf } from "@distillate/export";
 
-/** Whether a path is the `model.json` of a tfjs model, rather than a recipe or a configuration. */
+/** Whether a path is the `model.json` of a tfjs model or the directory of one, rather than a recipe or a configuration. */
 export async function isModelJson(path: string): Promise<boolean> {
-  if (!path.endsWith(".json")) return false;
+  if (!path.endsWith(".json")) return isFile(join(path, "model.json"));
   try {
     return "modelTopology" in (JSON.parse(await readFile(path, "utf8")) as object);
   } catch (error) {
@@ -14,27 +14,48 @@ export async function isModelJson(path: string): Promise<boolean> {
   }
 }
 
-/** Reads and checks an `.onnx` file. */
+/** Reads and checks an `.onnx` file, with the files beside it that hold weights of it; `bytes` is all of it as one file. */
 export async function readOnnx(path: string): Promise<DecodedModel & { readonly bytes: Uint8Array }> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readModelFile(path);
+  const names = externalFilesOf(bytes);
+  if (names.length === 0) return { ...decodeModel(bytes), bytes };
+  const model = decodeModel(bytes, await readBeside(dirname(path), names));
+  return { ...model, bytes: encodeModel(model.graph, model.metadata) };
+}
+
+/** What weights in other files may come to: what one file may. */
+const MOST_EXTERNAL_BYTES = 1 << 30;
+
+/** Reads files of a model's directory; links that lead out of it are not followed. A file that is not there is left out. */
+async function readBeside(directory: string, names: readonly string[]): Promise<ExternalFiles> {
+  const root = await realpath(directory);
+  const files = new Map<string, Uint8Array>();
+  let total = 0;
+  for (const name of names) {
+    const place = await realpath(join(root, name)).catch(() => undefined);
+    if (place === undefined) continue;
+    total += (await stat(place)).size;
+    const leaves = relative(root, place).startsWith("..") || total > MOST_EXTERNAL_BYTES;
+    if (leaves) {
+      throw new DistillateError({
+        code: "external-data-invalid",
+        message: `${join(directory, name)} leads out of the model's directory, or is larger than ${MOST_EXTERNAL_BYTES} bytes`,
+        hint: "Put the files of a model into one directory, at most 1 GB of them.",
+      });
+    }
+    files.set(name, await readFile(place));
+  }
+  return files;
+}
+
+async function readModelFile(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((error: unknown) => {
     throw new DistillateError({
       code: "model-missing",
       message: `${path} cannot be read`,
       hint: "Give the path of an .onnx file.",
       cause: error,
     });
-  });
-  return { ...decodeModel(bytes), bytes };
-}
-
-/** How a model of ours wants its images, as its metadata says. */
-export function preprocessOf({ metadata }: DecodedModel, path: string): PreprocessSpec {
-  const text = metadata.properties?.preprocess;
-  if (text !== undefined) return JSON.parse(text) as PreprocessSpec;
-  throw new DistillateError({
-    code: "preprocess-missing",
-    message: `${path} does not say how its images are prepared (metadata "preprocess")`,
-    hint: "Give a file that distillate exported in a run.",
   });
 }
 
@@ -47,7 +68,11 @@ export interface OpenBundle {
 
 /** Whether a path is a bundle: a directory with a manifest. */
 export async function isBundle(path: string): Promise<boolean> {
-  return stat(join(path, "manifest.json")).then(
+  return isFile(join(path, "manifest.json"));
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
     () => true,
     () => false,
   );

@@ -1,62 +1,158 @@
-import { encodeModel, quantizeStatic, summarize } from "@distillate/export";
-import { parseConfig, splitTrainValidation, writeFileAtomic } from "@distillate/train";
+import { readFile } from "node:fs/promises";
+import {
+  AIDS,
+  CALIBRATORS,
+  compact,
+  encodeModel,
+  PRESETS,
+  type Preset,
+  parseRecipe,
+  type Recipe,
+} from "@distillate/export";
+import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
-import { loadData } from "../pipeline/load-data.ts";
-import { nodeRunner } from "../pipeline/node-runner.ts";
-import { imageFeeds } from "../pipeline/onnx-logits.ts";
-import { UsageError } from "../usage.ts";
-import { preprocessOf, readOnnx } from "./model-files.ts";
-import { configOf } from "./run-config.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { oneOf, UsageError, wholeNumber } from "../usage.ts";
+import { calibrationSet } from "./calibration-set.ts";
+import { readOnnx } from "./model-files.ts";
+import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
+import { quantizeFile } from "./quantize-file.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
+
+/** The preset that is searched for. */
+const AUTO = "auto";
 
 const ARGS = {
   ...STAGE_ARGS,
-  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file of ours; or a recipe or configuration file" },
+  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file; or a recipe or configuration file" },
+  data: {
+    ...STAGE_ARGS.data,
+    description:
+      "What ranges are measured on: a directory, mnist or fashion-mnist, or inputs as FILE.npy (INPUT=FILE.npy,... for several)",
+    valueHint: "PATH",
+  },
   out: {
     type: "string",
     alias: "o",
-    description: "The file to write (MODEL.int8.onnx by default); the run directory for a recipe",
+    description: "The file to write (MODEL.PRESET.onnx by default); the run directory for a recipe",
     valueHint: "PATH",
+  },
+  preset: {
+    type: "string",
+    description: `${Object.keys(PRESETS).join(", ")}; int8 by default; auto tries recipes until one is within --max-drop`,
+    valueHint: "NAME",
+  },
+  aids: { type: "string", description: `Accuracy aids: all, or some of ${AIDS.join(", ")}`, valueHint: "LIST" },
+  "max-drop": {
+    type: "string",
+    description: "Points that may be lost; the worst layers go back to float until it holds, else the exit status is 1",
+    valueHint: "POINTS",
+  },
+  calibrator: { type: "string", description: `${CALIBRATORS.join(", ")}; min-max by default`, valueHint: "NAME" },
+  rules: {
+    type: "string",
+    description: "A quantisation recipe as JSON: preset, calibrator and rules by op and name (docs/quantization.md)",
+    valueHint: "FILE.json",
   },
   samples: {
     type: "string",
     default: "512",
-    description: "Training images to measure ranges on, for an .onnx file",
+    description: "Samples to measure ranges on, for an .onnx file",
     valueHint: "N",
+  },
+  ...PREPROCESS_ARGS,
+  debug: {
+    type: "boolean",
+    description: "Show where accuracy is lost, as a table and as OUT.svg; and the stack of an error",
   },
 } as const;
 
-/** `distillate quantize`: an .onnx file to int8, or the pipeline up to its int8 file. */
+/** `distillate quantize`: an .onnx file to integers, or the pipeline up to its quantised file. */
 export const quantize: CommandDef<typeof ARGS> = defineCommand({
-  meta: { name: "quantize", description: "Quantise an ONNX file of ours, or the student of a run, to int8." },
+  meta: { name: "quantize", description: "Quantise an ONNX file, or the student of a run." },
   args: ARGS,
   async run({ args }) {
-    const { recipe: path, data: directory } = args;
-    if (path === undefined || !path.endsWith(".onnx")) return runStages(args, "quantize");
-    if (directory === undefined) throw new UsageError("quantize of a file needs --data DIR to measure ranges on");
+    const { recipe: path, data } = args;
+    if (path === undefined || !path.endsWith(".onnx")) {
+      // Loaded when it is needed: a file is quantised in less time than the pipeline takes to load.
+      const { runStages } = await import("./stage-command.ts");
+      return runStages(args, "quantize");
+    }
+    const recipe = await recipeOf(args);
+    const preset: Preset = PRESETS[recipe.preset];
+    const search = args.preset === AUTO;
+    const maxDrop = args["max-drop"] === undefined ? undefined : points("max-drop", args["max-drop"]);
+    const needsData = preset.form === "static" || search || maxDrop !== undefined || args.debug === true;
+    if (data === undefined && needsData)
+      throw new UsageError("quantize of a file needs --data PATH to measure ranges on");
     const model = await readOnnx(path);
-    const preprocess = preprocessOf(model, path);
-    const { width, height, channels, fit } = preprocess;
-    const found = await configOf({ data: directory, set: args.set, seed: args.seed });
-    const config = parseConfig({
-      ...found,
-      data: { ...found.data, ...(found.data.kind === "image-folder" && { image: { width, height, channels, fit } }) },
-    });
-    const { train } = await loadData(config);
-    const split = splitTrainValidation(train.classes, config.data.validation, config.seeds[0]!);
-    const chosen = split.train.subarray(0, Number(args.samples));
-    const input = model.graph.inputs[0]!.name;
-    const { graph, decisions } = await quantizeStatic(model.graph, {
-      run: nodeRunner,
-      samples: imageFeeds(train, preprocess, input, chosen),
-    });
-    const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, ".int8.onnx");
-    const onnx = encodeModel(graph, model.metadata);
-    await writeFileAtomic(out, onnx);
-    const { quantized } = summarize(graph);
-    const line = `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${quantized.length} tensors quantised on ${chosen.length} images`;
-    const report = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, samples: chosen.length, decisions };
-    if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(report) : line}\n`);
-    return 0;
+    const samples = wholeNumber("samples", args.samples);
+    const set = data === undefined ? undefined : await calibrationSet(model, path, { ...args, data, samples });
+    try {
+      const asked = { recipe, search, maxDrop, debug: args.debug === true };
+      const { quantized, ok, notes, debug } = await quantizeFile(model, set, asked);
+      const { graph, report } = quantized;
+      const out = args.out ?? path.replace(/(\.fp32)?\.onnx$/, `.${report.preset}.onnx`);
+      const onnx = encodeModel(compact(graph), model.metadata);
+      await writeFileAtomic(out, onnx);
+      const shown: string[] = [];
+      if (debug !== undefined) {
+        // Plots are loaded when they are asked for.
+        const { debugSvg, debugText } = await import("../report/quantize-debug.ts");
+        const picture = `${out.replace(/\.onnx$/, "")}.svg`;
+        await writeFileAtomic(picture, debugSvg(debug));
+        shown.push(debugText(debug), picture);
+      }
+      const changed = report.tensors.filter(({ dtype }) => dtype !== "float32").length;
+      const on = report.samples > 0 ? ` on ${report.samples} ${set?.what}` : "";
+      const lines = [
+        ...notes,
+        ...report.aids.filter(({ done }) => !done).map(({ aid, node, what }) => `${aid} left ${node}: ${what}`),
+        ...shown,
+        `${out}: ${onnx.byteLength} bytes (${(model.bytes.byteLength / onnx.byteLength).toFixed(2)} times smaller), ${changed} tensors quantised${on}`,
+      ];
+      const result = { out, bytes: onnx.byteLength, before: model.bytes.byteLength, ok, notes, ...report, debug };
+      if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(result) : lines.join("\n")}\n`);
+      return ok ? 0 : 1;
+    } finally {
+      await set?.close();
+    }
   },
 });
+
+/** A number of points. @throws UsageError */
+function points(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new UsageError(`--${name} is ${text}, expected a number of points`);
+}
+
+/** The recipe of the flags: a file, and what the others change in it. */
+async function recipeOf(args: {
+  readonly preset?: string | undefined;
+  readonly calibrator?: string | undefined;
+  readonly rules?: string | undefined;
+  readonly aids?: string | undefined;
+}): Promise<Recipe> {
+  const { preset, calibrator, rules, aids } = args;
+  let written: unknown = {};
+  if (rules !== undefined) {
+    try {
+      written = JSON.parse(await readFile(rules, "utf8"));
+    } catch (error) {
+      throw new UsageError(
+        `--rules ${rules} is no JSON file: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  // What is not an object is refused by the schema, with the file's own words.
+  if (typeof written !== "object" || written === null || Array.isArray(written)) return parseRecipe(written);
+  return parseRecipe({
+    ...written,
+    ...(preset !== undefined &&
+      preset !== AUTO && { preset: oneOf("preset", preset, [...Object.keys(PRESETS), AUTO]) }),
+    ...(calibrator !== undefined && { calibrator: oneOf("calibrator", calibrator, CALIBRATORS) }),
+    ...(aids !== undefined && {
+      aids: aids === "all" ? [...AIDS] : aids.split(",").map((aid) => oneOf("aids", aid, ["all", ...AIDS])),
+    }),
+  });
+}

@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { networkInterfaces } from "node:os";
 import { buildDemo } from "@distillate/demo";
 import { cacheDirectory } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
+import { addressesOf } from "../serve/addresses.ts";
 import { openModels, type ServedBundle } from "../serve/open-models.ts";
 import { serveSite } from "../serve/server.ts";
-import { UsageError } from "../usage.ts";
+import { portOf, UsageError } from "../usage.ts";
 
 const ARGS = {
   bundle: { type: "positional", required: false, description: "Bundles, or directories of runs (several at once)" },
@@ -29,9 +29,7 @@ export const serve: CommandDef<typeof ARGS> = defineCommand({
   async run({ args }) {
     const paths = args._;
     if (paths.length === 0) throw new UsageError("a bundle or the directory of a run is needed, such as runs/mnist");
-    const port = Number(args.port);
-    if (args.port.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535)
-      throw new UsageError(`--port ${args.port} is no port`);
+    const port = portOf(args.port);
     const bundles = await openModels(paths);
     const addresses: string[] = [];
     const site = { directory: await buildDemo(cacheDirectory("demo")), files: filesOf(bundles, addresses) };
@@ -56,24 +54,6 @@ function filesOf(bundles: readonly ServedBundle[], addresses: readonly string[])
     for (const [path, bytes] of bundle.files) files.set(`/bundles/${i}/${path}`, bytes);
   }
   return files;
-}
-
-/** Where the page can be opened, from this machine first. */
-function addressesOf(host: string, port: number): readonly string[] {
-  const everywhere = host === "0.0.0.0" || host === "::";
-  const names = everywhere
-    ? [
-        "127.0.0.1",
-        ...Object.values(networkInterfaces())
-          .flatMap((each) => each ?? [])
-          .flatMap(outside),
-      ]
-    : [host];
-  return names.map((name) => `http://${name.includes(":") ? `[${name}]` : name}:${port}/`);
-}
-
-function outside({ family, internal, address }: { family: string; internal: boolean; address: string }): string[] {
-  return family === "IPv4" && !internal ? [address] : [];
 }
 
 function welcome(bundles: readonly ServedBundle[], addresses: readonly string[], host: string): string {

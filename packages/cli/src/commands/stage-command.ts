@@ -9,29 +9,7 @@ import { describeProfile } from "../report/profile-lines.ts";
 import { describeResult } from "../report/result-lines.ts";
 import { createReporter } from "../ui/reporter.ts";
 import { configOf } from "./run-config.ts";
-
-/** What all of them take. */
-export const STAGE_ARGS = {
-  recipe: {
-    type: "positional",
-    required: false,
-    description: "A built-in recipe, or the path of a configuration file; none with --data",
-  },
-  data: { type: "string", description: "Directory of the data set", valueHint: "DIR" },
-  out: { type: "string", description: "Run directory (runs/NAME by default)", valueHint: "DIR" },
-  seed: { type: "string", description: "One seed instead of the recipe's", valueHint: "N" },
-  teacher: {
-    type: "string",
-    description: "A teacher that is there: model.json of a tfjs model, or an .onnx classifier",
-    valueHint: "FILE",
-  },
-  engine: { type: "string", description: "tensorflow-gpu, tensorflow, wasm or auto", valueHint: "NAME" },
-  set: { type: "string", description: "Change values of the configuration: a.b=1,c.d=[2,3]", valueHint: "PATH=VALUE" },
-  profile: { type: "boolean", description: "Train nothing: show where a step's time goes, by operation and layer" },
-  json: { type: "boolean", description: "JSON lines instead of text; the result is the last" },
-  quiet: { type: "boolean", description: "Say nothing but errors" },
-  debug: { type: "boolean", description: "Show the stack of an error" },
-} as const;
+import { STAGE_ARGS } from "./stage-args.ts";
 
 type StageArgs = { readonly [Name in keyof typeof STAGE_ARGS]?: string | boolean | undefined };
 

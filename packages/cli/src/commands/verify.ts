@@ -2,12 +2,20 @@ import { decodeProbe } from "@distillate/bundle";
 import { decodeModel } from "@distillate/export";
 import { type CommandDef, defineCommand } from "citty";
 import { NODE_RUNTIME, nodeRunner } from "../pipeline/node-runner.ts";
+import { debugText } from "../report/quantize-debug.ts";
+import { UsageError, wholeNumber } from "../usage.ts";
 import { isBundle, openBundle, readOnnx } from "./model-files.ts";
-import { runStages, STAGE_ARGS } from "./stage-command.ts";
+import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
+import { STAGE_ARGS } from "./stage-args.ts";
+import { runStages } from "./stage-command.ts";
+import { verifyPair } from "./verify-pair.ts";
 
 const ARGS = {
   ...STAGE_ARGS,
   recipe: { ...STAGE_ARGS.recipe, description: "A bundle, an .onnx file, a recipe or a configuration file" },
+  against: { type: "positional", required: false, description: "A second .onnx file, to compare tensor by tensor" },
+  samples: { type: "string", default: "128", description: "Samples to compare two files on", valueHint: "N" },
+  ...PREPROCESS_ARGS,
 } as const;
 
 /** What was looked at, and how it came out. */
@@ -18,10 +26,22 @@ interface Finding {
 
 /** `distillate verify`: a bundle, a file, or the pipeline up to its checks. */
 export const verify: CommandDef<typeof ARGS> = defineCommand({
-  meta: { name: "verify", description: "Check a bundle or an ONNX file, or the files of a run against tfjs." },
+  meta: {
+    name: "verify",
+    description: "Check a bundle or an ONNX file, compare two, or hold the files of a run against tfjs.",
+  },
   args: ARGS,
   async run({ args }) {
-    const { recipe: path } = args;
+    const { recipe: path, against } = args;
+    if (against !== undefined) {
+      if (![path, against].every((file) => file?.endsWith(".onnx")))
+        throw new UsageError(`verify of two takes two .onnx files, found ${path} and ${against}`);
+      const samples = wholeNumber("samples", args.samples);
+      const comparison = await verifyPair([path!, against], { ...args, samples });
+      const text = debugText({ comparison, ranking: [] });
+      if (!args.quiet) process.stdout.write(`${args.json ? JSON.stringify(comparison) : text}\n`);
+      return 0;
+    }
     let findings: readonly Finding[];
     if (path?.endsWith(".onnx")) findings = await verifyOnnx(path);
     else if (path !== undefined && (await isBundle(path))) findings = await verifyBundle(path);

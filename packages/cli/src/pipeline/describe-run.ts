@@ -1,6 +1,6 @@
 /** The stage evaluate: every network measured on the test part, put together as the report. */
 import { join } from "node:path";
-import type { Decision, ExportReport } from "@distillate/export";
+import type { ExportReport, QuantizeReport } from "@distillate/export";
 import { compareToTeacher, type Logits, measure, pairedDifference, readCheckpoint } from "@distillate/train";
 import { type ModelRow, meanAndDeviation, type RunReport } from "../report/run-report.ts";
 import { TOOL_VERSION } from "../version.ts";
@@ -8,6 +8,7 @@ import type { PipelineContext } from "./context.ts";
 import type { Exported } from "./export-stages.ts";
 import { readLogits, TEST_LOGITS } from "./logits-file.ts";
 import { NODE_RUNTIME } from "./node-runner.ts";
+import type { Shipped } from "./quantize-aware-stage.ts";
 import type { Trained } from "./train-stages.ts";
 import type { Verified } from "./verify-stage.ts";
 
@@ -16,15 +17,17 @@ export interface Finished {
   readonly trained: readonly Trained[];
   /** The one that is shipped. */
   readonly student: Trained;
+  /** The same, or what fine-tuning made of it. */
+  readonly shipped: Shipped;
   readonly fp32: Exported<ExportReport>;
-  readonly int8: Exported<readonly Decision[]>;
+  readonly int8: Exported<QuantizeReport>;
   readonly verified: Verified;
 }
 
 /** Measures every network on the test part and puts the report together. */
 export async function describeRun(
   { config, engine, data }: PipelineContext,
-  { trained, student, fp32, int8, verified }: Finished,
+  { trained, student, shipped, fp32, int8, verified }: Finished,
   seconds: number,
 ): Promise<RunReport> {
   const labels = data.test.classes;
@@ -85,6 +88,14 @@ export async function describeRun(
     },
     config,
     shippedSeed: student.seed,
+    ...(shipped.ranges && {
+      quantizeAware: {
+        epoch: shipped.network.record.result.epoch,
+        validationAccuracy: shipped.network.record.result.validationAccuracy,
+        before: student.record.result.validationAccuracy,
+        ranges: shipped.ranges.length,
+      },
+    }),
     models,
     gain: pairedDifference(logitsOf("student"), logitsOf("baseline"), labels, config.seeds[0]!),
     curves: await Promise.all(

@@ -2,18 +2,21 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  type Decision,
+  compact,
   decodeModel,
   type ExportReport,
   encodeModel,
   exportModel,
-  quantizeStatic,
+  type QuantizeReport,
+  quantize,
+  type Recipe,
 } from "@distillate/export";
-import { readCheckpoint, splitTrainValidation, writeFileAtomic } from "@distillate/train";
+import { type LearntRange, readCheckpoint, splitTrainValidation, writeFileAtomic } from "@distillate/train";
 import { TOOL_VERSION } from "../version.ts";
 import type { PipelineContext } from "./context.ts";
 import { nodeRunner } from "./node-runner.ts";
 import { imageFeeds } from "./onnx-logits.ts";
+import type { Shipped } from "./quantize-aware-stage.ts";
 import { outputHash, runStage } from "./stage.ts";
 import type { Trained } from "./train-stages.ts";
 
@@ -69,13 +72,13 @@ export async function exportStudent(context: PipelineContext, student: Trained):
 /** Quantises the fp32 file with ranges measured on training images. */
 export async function quantizeStudent(
   context: PipelineContext,
-  student: Trained,
+  { network: student, ranges = [] }: Shipped,
   fp32: Exported<ExportReport>,
-): Promise<Exported<readonly Decision[]>> {
+): Promise<Exported<QuantizeReport>> {
   const { run, config, data } = context;
   const directory = run.at("quantize");
   const path = join(directory, VARIANT_FILES.int8);
-  const { record } = await runStage<readonly Decision[]>(context, {
+  const { record } = await runStage<QuantizeReport>(context, {
     name: "quantize",
     directory,
     inputs: {
@@ -85,17 +88,28 @@ export async function quantizeStudent(
       validation: config.data.validation,
       splitSeed: config.seeds[0],
       quantize: config.quantize,
+      ranges,
     },
     run: async () => {
       const { info } = await readCheckpoint(student.directory);
       const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
       const chosen = split.train.subarray(0, config.quantize.samples);
-      const samples = imageFeeds(data.train, info.preprocess, "input", chosen);
       const { graph, metadata } = decodeModel(fp32.onnx);
-      const quantized = await quantizeStatic(graph, { run: nodeRunner, samples });
-      await writeFileAtomic(path, encodeModel(quantized.graph, metadata));
-      return { result: quantized.decisions, files: [VARIANT_FILES.int8] };
+      const { preset, calibrator, aids } = config.quantize;
+      const quantized = await quantize(
+        graph,
+        { preset, calibrator, aids, rules: ranges.map((range) => givenRange(range, graph.inputs[0]!.name)) },
+        { run: nodeRunner, samples: () => imageFeeds(data.train, info.preprocess, graph.inputs[0]!.name, chosen) },
+      );
+      await writeFileAtomic(path, encodeModel(compact(quantized.graph), metadata));
+      return { result: quantized.report, files: [VARIANT_FILES.int8] };
     },
   });
   return { path, onnx: await readFile(path), sha256: outputHash(record, VARIANT_FILES.int8), report: record.result };
+}
+
+/** A range that training has learnt, as a rule: tensors bear the names of the layers that write them. */
+function givenRange({ layer, isInput, min, max }: LearntRange, input: string): Recipe["rules"][number] {
+  const name = (isInput ? input : layer).replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return { tensor: `^${name}$`, calibrator: { kind: "given", min, max } };
 }

@@ -15,14 +15,20 @@ const VIEWS = {
   bool: Uint8Array,
 } as const;
 
+/** A model that also says what its inputs are called. */
+export interface NodeModel extends RunnableModel {
+  readonly inputNames: readonly string[];
+}
+
 /** Runs ONNX models in onnxruntime-node on the CPU: what `export` and `quantize` are handed to calibrate and compare. */
-export const nodeRunner: Runner = async (onnx, options = {}): Promise<RunnableModel> => {
+export const nodeRunner = (async (onnx, options = {}): Promise<NodeModel> => {
   const session = await InferenceSession.create(onnx, {
     executionProviders: ["cpu"],
     graphOptimizationLevel: options.optimization ?? "all",
     logSeverityLevel: 3,
   });
   return {
+    inputNames: session.inputNames,
     async run(feeds: Feeds): Promise<Feeds> {
       const inputs = Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)] as const);
       const outputs = await session.run(Object.fromEntries(inputs));
@@ -32,7 +38,7 @@ export const nodeRunner: Runner = async (onnx, options = {}): Promise<RunnableMo
       await session.release();
     },
   };
-};
+}) satisfies Runner;
 
 function toOrt(tensor: Tensor): OrtTensor {
   const View = VIEWS[tensor.dtype as keyof typeof VIEWS];

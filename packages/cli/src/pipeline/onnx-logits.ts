@@ -1,4 +1,4 @@
-import { normalizeImage, type PreprocessSpec } from "@distillate/bundle";
+import { DistillateError, normalizeImage, type PreprocessSpec } from "@distillate/bundle";
 import type { Feeds, Tensor } from "@distillate/export";
 import type { Images, Logits } from "@distillate/train";
 import { nodeRunner } from "./node-runner.ts";
@@ -33,18 +33,30 @@ export function* imageFeeds(
   }
 }
 
-/** Runs a classifier in onnxruntime-node over all images of a part. */
+/**
+ * Runs a classifier in onnxruntime-node over all images of a part, `size` at a time.
+ *
+ * @throws DistillateError `batch-mismatch` where a model of a fixed batch would be left with less.
+ */
 export async function onnxLogits(
   onnx: Uint8Array,
   images: Images,
   preprocess: PreprocessSpec,
   classes: number,
+  size?: number,
 ): Promise<Logits> {
+  if (size !== undefined && images.count % size !== 0) {
+    throw new DistillateError({
+      code: "batch-mismatch",
+      message: `the model takes ${size} images at a time, which ${images.count} is no multiple of`,
+      hint: "Export it with a batch of 1 or a symbolic one.",
+    });
+  }
   const model = await nodeRunner(onnx);
   try {
     const values = new Float32Array(images.count * classes);
     let offset = 0;
-    for (const feeds of imageFeeds(images, preprocess, "input")) {
+    for (const feeds of imageFeeds(images, preprocess, model.inputNames[0]!, undefined, size)) {
       const [output] = Object.values(await model.run(feeds));
       const { bytes } = output!;
       values.set(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4), offset);

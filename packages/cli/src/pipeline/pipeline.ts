@@ -1,9 +1,9 @@
 /**
- * The pipeline, top to bottom: data, teacher with baselines, students, export, quantize, verify, evaluate, report. Every stage
+ * The pipeline, top to bottom: data, teacher with baselines, students, quantisation-aware fine-tuning, export, quantize, verify, evaluate, report. Every stage
  * is skipped while its key is there; a run that was cut off goes on where it stood. `until` stops after a stage: the single
  * commands are this same run, cut short.
  */
-import type { Decision, ExportReport } from "@distillate/export";
+import type { ExportReport, QuantizeReport } from "@distillate/export";
 import { checkDistillation, type EngineName, type RunConfig, selectEngine, writeFileAtomic } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { htmlReport } from "../report/html.ts";
@@ -14,6 +14,7 @@ import { describeRun } from "./describe-run.ts";
 import { type Exported, exportStudent, quantizeStudent } from "./export-stages.ts";
 import { loadData } from "./load-data.ts";
 import { packBundle } from "./pack-bundle.ts";
+import { makeQuantizeAware } from "./quantize-aware-stage.ts";
 import { openRunDirectory } from "./run-directory.ts";
 import { type Trained, trainNetworks } from "./train-stages.ts";
 import { verifyStudent } from "./verify-stage.ts";
@@ -40,7 +41,7 @@ export interface PipelineOptions {
 export interface PipelineResult {
   readonly trained: readonly Trained[];
   readonly fp32?: Exported<ExportReport>;
-  readonly int8?: Exported<readonly Decision[]>;
+  readonly int8?: Exported<QuantizeReport>;
   readonly checks?: readonly Check[];
   readonly report?: RunReport;
 }
@@ -65,14 +66,15 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
     const trained = await trainNetworks(context, until === "train" ? ["teacher", "baseline"] : undefined);
     if (stopsAt("distill")) return { trained };
     const student = chooseStudent(trained);
-    const fp32 = await exportStudent(context, student);
+    const shipped = await makeQuantizeAware(context, student, trained[0]!);
+    const fp32 = await exportStudent(context, shipped.network);
     if (stopsAt("export")) return { trained, fp32 };
-    const int8 = await quantizeStudent(context, student, fp32);
+    const int8 = await quantizeStudent(context, shipped, fp32);
     if (stopsAt("quantize")) return { trained, fp32, int8 };
-    const verified = await verifyStudent(context, student, { fp32, int8 });
+    const verified = await verifyStudent(context, shipped.network, { fp32, int8 });
     if (stopsAt("verify")) return { trained, fp32, int8, checks: verified.checks };
 
-    const finished = { trained, student, fp32, int8, verified };
+    const finished = { trained, student, shipped, fp32, int8, verified };
     const report = await describeRun(context, finished, (clock() - started) / 1000);
     if (!stopsAt("evaluate")) await packBundle(context, finished, report);
     await writeFileAtomic(run.at("report.json"), `${JSON.stringify(report, null, 2)}\n`);

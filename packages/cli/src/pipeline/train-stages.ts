@@ -65,7 +65,9 @@ async function trainOne(
   teacher: Trained | undefined,
 ): Promise<Trained> {
   const directory = run.at(id);
-  const part = role === "teacher" ? config.teacher : config.student;
+  // Fine-tuning comes behind: with or without it a student is the same.
+  const { quantizeAware: _later, ...alone } = config.student;
+  const part = role === "teacher" ? config.teacher : alone;
   const keepsTrainLogits = role === "teacher" && !isAugmenting(config.student.training.augment);
   const { record, cached } = await runStage<TrainingOutcome>(
     { onEvent, clock },

@@ -26,6 +26,7 @@ import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
 import { loadData } from "./load-data.ts";
 import { logitsBytes, readLogits, TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
+import { pipelineEvent } from "./training-events.ts";
 import { preprocessFor } from "./training-preprocess.ts";
 import type { TrainingOutcome, TrainingTask } from "./training-task.ts";
 
@@ -83,17 +84,7 @@ async function train(
     seed,
     directory,
     signal,
-    onEvent: (event) => {
-      if (event.kind === "step") onEvent({ job, ...event });
-      else if (event.kind === "epoch") {
-        const { record, epochs, imagesPerSecond } = event;
-        const { epoch, losses, validationAccuracy } = record;
-        onEvent({ kind: "epoch", job, epoch, epochs, losses, validationAccuracy, imagesPerSecond });
-      } else if (event.kind === "eager") {
-        const { op, reason } = event.fallback;
-        onEvent({ kind: "note", code: "eager", message: `${job} is not captured${op ? ` at ${op}` : ""}: ${reason}` });
-      } else onEvent({ kind: "note", code: "resumed", message: `${job} goes on at step ${event.step}` });
-    },
+    onEvent: (event) => onEvent(pipelineEvent(job, event)),
   });
 
   await writeFileAtomic(join(directory, TEST_LOGITS), logitsBytes(predictLogits(model, data.test, preprocess)));

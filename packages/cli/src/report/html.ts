@@ -1,7 +1,7 @@
 /** `report.html`: one file without anything from outside. */
 import { escapeHtml, htmlTable } from "@distillate/bench";
 import { type Figure, figures } from "./plots.ts";
-import { describeCheck, finding, type RunReport } from "./run-report.ts";
+import { awareness, describeCheck, finding, type RunReport } from "./run-report.ts";
 import { COLUMNS } from "./table.ts";
 
 const STYLE = `:root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#1a7f4b;--bad:#c0392b}
@@ -23,6 +23,9 @@ export function htmlReport(report: RunReport): string {
 <title>${escapeHtml(report.name)} · distillate</title><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(report.name)}</h1>
 <p class="lead">${escapeHtml(finding(report))}</p>
+${awareness(report)
+  .map((line) => `<p>${escapeHtml(line)}</p>`)
+  .join("")}
 <h2>Results on the test part</h2>
 ${htmlTable(
   "Results on the test part",

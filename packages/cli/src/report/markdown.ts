@@ -1,4 +1,4 @@
-import { describeCheck, finding, type RunReport } from "./run-report.ts";
+import { awareness, describeCheck, finding, type RunReport } from "./run-report.ts";
 import { COLUMNS } from "./table.ts";
 
 /** The report as Markdown. */
@@ -9,6 +9,7 @@ export function markdownReport(report: RunReport): string {
     `# ${report.name}`,
     "",
     finding(report),
+    ...awareness(report).flatMap((line) => ["", line]),
     "",
     row(COLUMNS.map(({ title }) => title)),
     row(COLUMNS.map(({ align }) => (align === "left" ? ":--" : "--:"))),

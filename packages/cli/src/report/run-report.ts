@@ -1,4 +1,4 @@
-import type { Decision, ExportReport } from "@distillate/export";
+import type { ExportReport, QuantizeReport } from "@distillate/export";
 import type {
   DataNote,
   Engine,
@@ -53,6 +53,16 @@ export interface RunReport {
   readonly config: RunConfig;
   /** The seed of the exported student: the best on the validation part. */
   readonly shippedSeed: number;
+  /** Of the fine-tuning in which the shipped student learnt to be rounded, where there was one. */
+  readonly quantizeAware?: {
+    /** Whose weights were kept, counted from 1. */
+    readonly epoch: number;
+    /** Of the student with weights and activations rounded, and of the float one before. */
+    readonly validationAccuracy: number;
+    readonly before: number;
+    /** How many ranges it learnt. */
+    readonly ranges: number;
+  };
   readonly models: readonly ModelRow[];
   /** Accuracy of the distilled students less that of the baselines, on the same test images. */
   readonly gain: PairedDifference;
@@ -64,7 +74,7 @@ export interface RunReport {
     readonly cached: boolean;
   }[];
   readonly export: ExportReport;
-  readonly quantization: readonly Decision[];
+  readonly quantization: QuantizeReport;
   readonly checks: readonly Check[];
 }
 
@@ -112,4 +122,14 @@ export function finding(report: RunReport): string {
     `without it ${(100 * baseline.mean!).toFixed(2)} %: ${points(mean)} points (${points(low)} to ${points(high)} by the choice of test images, 95 %)${closed}, ` +
     `better in ${wins} of ${student.seeds!.length} seeds.${size}`
   );
+}
+
+/** What fine-tuning for the integer file came to, in one sentence; nothing where there was none. */
+export function awareness({ quantizeAware: tuned }: RunReport): readonly string[] {
+  if (tuned === undefined) return [];
+  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+  return [
+    `Fine-tuned with rounded weights and activations (epoch ${tuned.epoch}), the exported student gets ${percent(tuned.validationAccuracy)} ` +
+      `of the validation part as it will run in integers, ${percent(tuned.before)} as a float one before; its ${tuned.ranges} ranges are the ones it learnt.`,
+  ];
 }

@@ -177,8 +177,9 @@ export const ARRANGEMENT_RULES: Rules = {
     const axis = axisOf(node, int(node, "axis", 0), x!.shape.length);
     const count = node.outputs.length;
     const size = x!.shape[axis]!;
-    const chunk = typeof size === "number" ? Math.ceil(size / count) : undefined;
     const sizes = split === undefined ? undefined : contents(1);
+    const isEven = split === undefined && typeof size === "number";
+    const chunk = isEven ? Math.ceil(size / count) : undefined;
     return node.outputs.map((_, i) => {
       const even =
         chunk === undefined ? `${unknownSize(node, axis)}_${i}` : Math.min(chunk, (size as number) - i * chunk);
@@ -187,6 +188,8 @@ export const ARRANGEMENT_RULES: Rules = {
   },
   Squeeze: (node, [x, axesInput], contents) => {
     const given = axesInput === undefined ? undefined : numbers(contents(1));
+    if (axesInput !== undefined && given === undefined)
+      throw mismatch(node, "axes that a run computes", "constant axes");
     const ones = [...x!.shape.keys()].filter((axis) => x!.shape[axis] === 1);
     const axes = given?.map((axis) => axisOf(node, axis, x!.shape.length)) ?? ones;
     return { dtype: x!.dtype, shape: without(x!.shape, new Set(axes), false) };

@@ -1,7 +1,19 @@
 /** Rules of windows, products, norms, recurrence and quantisation. */
 import type { Dim, Node } from "../graph.ts";
 import { dtypeOf } from "./elementwise.ts";
-import { axisOf, broadcast, int, ints, mismatch, type Rule, type Rules, rulesFor, text, unknownSize } from "./rule.ts";
+import {
+  axisOf,
+  broadcast,
+  int,
+  ints,
+  mismatch,
+  type Rule,
+  type Rules,
+  rulesFor,
+  type Typed,
+  text,
+  unknownSize,
+} from "./rule.ts";
 
 const same: Rule = (_node, [x]) => x!;
 
@@ -9,6 +21,9 @@ const perChannel: Rule = (_node, [x]) => ({
   dtype: x!.dtype,
   shape: [x!.shape[0]!, x!.shape[1]!, ...x!.shape.slice(2).map(() => 1)],
 });
+
+/** What the rule of the float op says, of integers. */
+const sums = (typed: ReturnType<Rule>): Typed => ({ ...(typed as Typed), dtype: "int32" });
 
 const pool: Rule = (node, [x]) => {
   const shape = windows(node, x!.shape, x!.shape[1]!, ints(node, "kernel_shape")!);
@@ -47,6 +62,7 @@ export const NETWORK_RULES: Rules = {
     }
     return { dtype: x!.dtype, shape: windows(node, x!.shape, filters!, kernel as number[]) };
   },
+  ConvInteger: (node, inputs, contents) => sums(NETWORK_RULES.Conv!(node, inputs, contents)),
   ConvTranspose: (node, [x, w]) => {
     const [, filters, ...kernel] = w!.shape as readonly number[];
     const rank = kernel.length;
@@ -105,6 +121,7 @@ export const NETWORK_RULES: Rules = {
     const columns = right.length > 1 ? [right.at(-1)!] : [];
     return { dtype: a!.dtype, shape: [...batch, ...rows, ...columns] };
   },
+  MatMulInteger: (node, inputs, contents) => sums(NETWORK_RULES.MatMul!(node, inputs, contents)),
   QuantizeLinear: (node, [x, , zero]) => {
     const asked = int(node, "output_dtype", 0);
     return { dtype: zero?.dtype ?? (asked === 0 ? "uint8" : dtypeOf(node, asked)), shape: x!.shape };

@@ -1,5 +1,19 @@
 import { DistillateError } from "@distillate/bundle";
-import type { Attrs, Edge, Node, Tensor } from "../graph.ts";
+import type { Attrs, Edge, Graph, Node, Tensor } from "../graph.ts";
+
+/** How a model is lowered. */
+export interface LowerOptions {
+  readonly name: string;
+  readonly opset: number;
+  readonly batch: string | number;
+}
+
+/** A lowered model. */
+export interface LoweredModel {
+  readonly graph: Graph;
+  /** Inputs and outputs that lie as [batch, c, h, w] where tfjs has [batch, h, w, c]. */
+  readonly images: readonly Edge[];
+}
 
 /**
  * A tfjs tensor on its way into the graph, with a tag that says how its edge lies. Images are channels first from the model's
@@ -35,6 +49,8 @@ export interface LayerSource {
 /** Collects nodes and constants while layers are lowered. Types and shapes are inferred afterwards. */
 export interface GraphBuilder {
   readonly opset: number;
+  /** Takes a name, or one like it, that no node or constant will have. */
+  reserve(name: string): Edge;
   /** Adds a node of one output, an edge named after the node. */
   add(op: string, name: string, inputs: readonly Edge[], attrs?: Attrs): Edge;
   /** Adds a node of these outputs; `""` for one that nobody reads. */
@@ -63,6 +79,7 @@ export function startGraph(opset: number): GraphBuilder {
   };
   return {
     opset,
+    reserve: unique,
     add(op, wanted, inputs, attrs = {}) {
       const name = unique(wanted);
       nodes.push({ op, domain: "", name, inputs, outputs: [name], attrs });

@@ -2,19 +2,21 @@
  * A tfjs LayersModel (Sequential or functional) as a graph: its layers in order, each by its lowering. Models inside of models are
  * lowered in place; a layer that is called twice becomes two sets of nodes with the same weights.
  */
-import { DistillateError } from "@distillate/bundle";
-import type { DType, Graph, Value } from "../graph.ts";
+import type { DType, Tensor, Value } from "../graph.ts";
 import { inferShapes } from "../infer.ts";
-import { type GraphBuilder, type LayerSource, type Lowered, startGraph, unsupported, type Weight } from "./context.ts";
+import { floatsOf } from "../tensor.ts";
+import { invalid, type ModelArtifacts, readWeights } from "./artifacts.ts";
+import {
+  type GraphBuilder,
+  type LayerSource,
+  type Lowered,
+  type LoweredModel,
+  type LowerOptions,
+  startGraph,
+  unsupported,
+} from "./context.ts";
 import { LOWERINGS } from "./layers/index.ts";
 import { asChannelsFirst, asTfjs, reshapeTo } from "./layout.ts";
-
-/** The stock artifacts of a tfjs LayersModel. */
-export interface LayersModelArtifacts {
-  readonly modelTopology: object;
-  readonly weightSpecs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
-  readonly weightData: Uint8Array;
-}
 
 interface LayerJson {
   readonly class_name: string;
@@ -24,7 +26,7 @@ interface LayerJson {
 }
 
 type Reference = readonly [layer: string, call: number, output: number, ...unknown[]];
-type WeightTable = ReadonlyMap<string, Weight>;
+type WeightTable = ReadonlyMap<string, Tensor>;
 
 /** A model as layers, its inputs and outputs named. */
 interface ModelJson {
@@ -45,22 +47,21 @@ interface Scope {
  *
  * @throws DistillateError `layer-unsupported` naming layer and reason, or `model-invalid`.
  */
-export function lowerLayersModel(
-  artifacts: LayersModelArtifacts,
-  options: { readonly name: string; readonly opset: number; readonly batch: string | number },
-): Graph {
+export function lowerLayersModel(artifacts: ModelArtifacts, options: LowerOptions): LoweredModel {
   const root = artifacts.modelTopology as { model_config?: object };
   const json = (root.model_config ?? root) as LayerJson;
   const model = modelOf(json);
   const builder = startGraph(options.opset);
   const hasImages = !JSON.stringify(json).includes('"channels_first"');
   const inputs: Value[] = [];
+  const images: string[] = [];
   const values = model.inputs.map(([name]): Lowered => {
     const layer = model.layers.find((candidate) => nameOf(candidate) === name);
     const edge = model.inputs.length === 1 ? "input" : name;
     const shape = inputShapeOf(layer, name);
     const isImage = shape.length === 3 && hasImages;
     const dims = isImage ? [shape[2]!, shape[0]!, shape[1]!] : shape;
+    if (isImage) images.push(edge);
     inputs.push({ name: edge, dtype: inputTypeOf(layer), shape: [options.batch, ...dims] });
     return { edge, shape, layout: isImage ? "channelsFirst" : "tfjs" };
   });
@@ -72,6 +73,7 @@ export function lowerLayersModel(
     const { edge } = isImage ? asChannelsFirst(plain, builder) : asTfjs(plain, builder);
     const free = taken.has(edge) ? builder.add("Identity", `${model.outputs[i]![0]}/output`, [edge]) : edge;
     taken.add(free);
+    if (isImage) images.push(free);
     return free;
   });
   const { nodes, constants } = builder.finish();
@@ -85,7 +87,7 @@ export function lowerLayersModel(
     constants,
     values: new Map(),
   });
-  return { ...graph, outputs: outputs.map((edge) => graph.values.get(edge)!) };
+  return { graph: { ...graph, outputs: outputs.map((edge) => graph.values.get(edge)!) }, images };
 }
 
 /** Lowers all layers of a model in the order in which they can run. */
@@ -245,36 +247,12 @@ function sourceOf(json: LayerJson, name: string, owner: string, weights: WeightT
     weight(part) {
       const weight = weights.get(`${owner}/${part}`);
       if (weight === undefined) throw invalid(`layer ${owner} has no weight ${part}`);
-      return weight;
+      if (weight.dtype !== "float32") throw invalid(`weight ${part} of layer ${owner} has type ${weight.dtype}`);
+      return { values: floatsOf(weight), shape: weight.shape };
     },
   };
 }
 
 function nameOf(json: LayerJson): string {
   return String(json.config.name);
-}
-
-function readWeights({ weightSpecs, weightData }: LayersModelArtifacts): WeightTable {
-  const table = new Map<string, { values: Float32Array; shape: readonly number[] }>();
-  let offset = 0;
-  for (const { name, shape, dtype } of weightSpecs) {
-    if (dtype !== "float32") throw invalid(`weight ${name} has type ${dtype}, expected float32`);
-    const bytes = 4 * shape.reduce((product, size) => product * size, 1);
-    if (offset + bytes > weightData.byteLength)
-      throw invalid(`its weights end at ${weightData.byteLength} bytes, within ${name}`);
-    const values = new Float32Array(weightData.slice(offset, offset + bytes).buffer);
-    table.set(name, { values, shape });
-    offset += bytes;
-  }
-  if (offset !== weightData.byteLength)
-    throw invalid(`its weights have ${weightData.byteLength} bytes, expected ${offset}`);
-  return table;
-}
-
-function invalid(what: string): DistillateError {
-  return new DistillateError({
-    code: "model-invalid",
-    message: `the model cannot be read: ${what}`,
-    hint: "Give a tfjs LayersModel as model.save() writes it, whole.",
-  });
 }

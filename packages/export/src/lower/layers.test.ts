@@ -469,6 +469,25 @@ const FAMILIES: { readonly [name: string]: () => fc.Arbitrary<Case> } = {
         ]!(),
       );
     }),
+  ConvLSTM2D: () =>
+    fc
+      .record({
+        inputShape: fc.tuple(
+          fc.integer({ min: 1, max: 3 }),
+          fc.integer({ min: 4, max: 6 }),
+          fc.integer({ min: 4, max: 6 }),
+          channels,
+        ),
+        filters: channels,
+        kernelSize: fc.integer({ min: 1, max: 3 }),
+        strides: fc.integer({ min: 1, max: 2 }),
+        padding: fc.constantFrom("same" as const, "valid" as const),
+        useBias: onOff,
+        returnSequences: onOff,
+        goBackwards: onOff,
+        recurrentActivation: fc.constantFrom("hardSigmoid" as const, "sigmoid" as const),
+      })
+      .map((options) => sequential(layers.convLstm2d(options))),
   Bidirectional: () =>
     fc
       .tuple(

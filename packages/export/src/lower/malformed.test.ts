@@ -2,7 +2,7 @@
 import { isDistillateError } from "@distillate/bundle";
 import { expect, test } from "vitest";
 import { exportModel } from "../export.ts";
-import type { LayersModelArtifacts } from "./layers-model.ts";
+import type { ModelArtifacts } from "./artifacts.ts";
 
 type Json = { readonly [key: string]: unknown };
 
@@ -19,7 +19,7 @@ const input = {
   inbound_nodes: [],
 };
 
-function artifacts(layers: readonly Json[], output: string, bytes?: number): LayersModelArtifacts {
+function artifacts(layers: readonly Json[], output: string, bytes?: number): ModelArtifacts {
   const names = layers.slice(1).map(({ name }) => String(name));
   return {
     modelTopology: {
@@ -33,7 +33,7 @@ function artifacts(layers: readonly Json[], output: string, bytes?: number): Lay
 
 const whole = artifacts([input, dense("a", ["x"])], "a");
 
-const CASES: { readonly [what: string]: readonly [LayersModelArtifacts, RegExp] } = {
+const CASES: { readonly [what: string]: readonly [ModelArtifacts, RegExp] } = {
   "no model": [{ ...whole, modelTopology: {} }, /without layers/],
   "layers that are no objects": [
     { ...whole, modelTopology: { class_name: "Model", config: { layers: [3] } } },

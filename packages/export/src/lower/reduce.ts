@@ -5,7 +5,7 @@ import type { GraphBuilder } from "./context.ts";
 
 /** Adds a reduction: its axes are an attribute before opset 18 (13 for ReduceSum), an input since. */
 export function reduce(
-  op: "ReduceMax" | "ReduceMean" | "ReduceProd" | "ReduceSum",
+  op: "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum",
   name: string,
   edge: Edge,
   axes: readonly number[],

@@ -137,3 +137,22 @@ function invalid(found: string, where: string, offset: number): DistillateError 
     hint: "Check that the file is whole and is an ONNX model; copy or export it again.",
   });
 }
+
+/** A repeated field; none where it does not occur. */
+export function many(value: unknown): readonly ReadMessage[] {
+  return (value ?? []) as readonly ReadMessage[];
+}
+
+/** A string field; empty where it does not occur, as protobuf has it. */
+export function text(value: unknown): string {
+  return (value ?? "") as string;
+}
+
+/** The error for what an ONNX file may hold and this reader does not. */
+export function unsupported(what: string): DistillateError {
+  return new DistillateError({
+    code: "onnx-unsupported",
+    message: `the ONNX file has ${what}`,
+    hint: "Export it as a plain inference graph at opset 13 to 21.",
+  });
+}

@@ -1,165 +1,232 @@
-import { mkdtemp, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import fc from "fast-check";
-import { onnx as schema } from "onnx-proto";
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import type { Feeds, Graph, Node, Runner } from "../graph.ts";
+import { float, int, ints } from "../attr.ts";
+import type { Feeds, Graph } from "../graph.ts";
+import { nodeRunner } from "../node-runner.test.helper.ts";
+import { decodeModel } from "../onnx/decode.ts";
 import { encodeModel } from "../onnx/encode.ts";
-import { floatsOf, floatTensor } from "../tensor.ts";
-import { affineFor, roundEven } from "./affine.ts";
-import { quantizeStatic } from "./quantize.ts";
+import { printGraph } from "../print.ts";
+import { floatTensor, scalar } from "../tensor.ts";
+import { compact } from "./compact.ts";
+import { graphOf, METADATA, nodeOf, noise, optimizedOps, signalToNoise } from "./graphs.test.helper.ts";
+import { quantize } from "./quantize.ts";
+import type { RecipeInput } from "./recipe.ts";
+import type { Quantized } from "./report.ts";
 
-const run: Runner = async (onnx, options) => {
-  const session = await InferenceSession.create(onnx, {
-    graphOptimizationLevel: options?.optimization ?? "all",
-    logSeverityLevel: 3,
-  });
-  return {
-    async run(feeds) {
-      const inputs = Object.entries(feeds).map(
-        ([name, t]) => [name, new OrtTensor("float32", floatsOf(t), t.shape)] as const,
-      );
-      const results = await session.run(Object.fromEntries(inputs));
-      return Object.fromEntries(
-        Object.entries(results).map(([name, t]) => [name, floatTensor(t.data as Float32Array, t.dims)]),
-      );
-    },
-    dispose: () => session.release(),
-  };
-};
-
-const noise = (length: number, seed: number): Float32Array =>
-  Float32Array.from({ length }, (_, i) => Math.sin(seed + i * 12.9898) * 0.7);
-const feeds = (seed: number): Feeds => ({ input: floatTensor(noise(2 * 3 * 64, seed), [2, 3, 8, 8]) });
-const samples = [1, 2, 3, 4].map(feeds);
-
+const window = { kernel_shape: ints([3, 3]), pads: ints([1, 1, 1, 1]) };
 /** conv - relu - [depthwise - relu6 - 1x1 conv - add] - relu - max pool - global average - flatten - gemm */
-const graph: Graph = (() => {
-  const pads = { kernel_shape: { kind: "ints", value: [3, 3] }, pads: { kind: "ints", value: [1, 1, 1, 1] } } as const;
-  const constants = new Map(
-    Object.entries({
-      w1: floatTensor(noise(4 * 3 * 9, 5), [4, 3, 3, 3]),
-      b1: floatTensor(noise(4, 6), [4]),
-      w2: floatTensor(noise(4 * 9, 7), [4, 1, 3, 3]),
-      b2: floatTensor(noise(4, 8), [4]),
-      w3: floatTensor(noise(16, 9), [4, 4, 1, 1]),
-      low: floatTensor(Float32Array.of(0), []),
-      high: floatTensor(Float32Array.of(6), []),
-      w4: floatTensor(noise(12, 10), [3, 4]),
-      b4: floatTensor(noise(3, 11), [3]),
-    }),
-  );
-  const shapes: Record<string, number[]> = { pool: [4, 4, 4], mean: [4, 1, 1], flat: [4], logits: [3] };
-  const node = (op: string, name: string, inputs: string[], attrs: Node["attrs"] = {}): Node => ({
-    op,
-    domain: "",
-    name,
-    inputs,
-    outputs: [name],
-    attrs,
-  });
-  const nodes = [
-    node("Conv", "conv", ["input", "w1", "b1"], pads),
-    node("Relu", "relu", ["conv"]),
-    node("Conv", "depthwise", ["relu", "w2", "b2"], { ...pads, group: { kind: "int", value: 4 } }),
-    node("Clip", "relu6", ["depthwise", "low", "high"]),
-    node("Conv", "pointwise", ["relu6", "w3"], { kernel_shape: { kind: "ints", value: [1, 1] } }),
-    node("Add", "sum", ["relu", "pointwise"]),
-    node("Relu", "relu2", ["sum"]),
-    node("MaxPool", "pool", ["relu2"], {
-      kernel_shape: { kind: "ints", value: [2, 2] },
-      strides: { kind: "ints", value: [2, 2] },
-    }),
-    node("GlobalAveragePool", "mean", ["pool"]),
-    node("Flatten", "flat", ["mean"]),
-    node("Gemm", "logits", ["flat", "w4", "b4"], { transB: { kind: "int", value: 1 } }),
-  ];
-  const values = new Map(
-    nodes.map(
-      ({ name }) => [name, { name, dtype: "float32", shape: ["batch", ...(shapes[name] ?? [4, 8, 8])] }] as const,
-    ),
-  );
-  return {
-    name: "test",
-    opset: 17,
-    inputs: [{ name: "input", dtype: "float32", shape: ["batch", 3, 8, 8] }],
-    outputs: [values.get("logits")!],
-    nodes,
-    constants,
-    values,
-  };
-})();
-const metadata = { producer: "test", producerVersion: "1" };
+const graph = graphOf(
+  ["batch", 3, 8, 8],
+  [
+    nodeOf("Conv", "conv", ["input", "w1", "b1"], window),
+    nodeOf("Relu", "relu", ["conv"]),
+    nodeOf("Conv", "depthwise", ["relu", "w2", "b2"], { ...window, group: int(4) }),
+    nodeOf("Clip", "relu6", ["depthwise", "low", "high"]),
+    nodeOf("Conv", "pointwise", ["relu6", "w3"], { kernel_shape: ints([1, 1]) }),
+    nodeOf("Add", "sum", ["relu", "pointwise"]),
+    nodeOf("Relu", "relu2", ["sum"]),
+    nodeOf("MaxPool", "pool", ["relu2"], { kernel_shape: ints([2, 2]), strides: ints([2, 2]) }),
+    nodeOf("GlobalAveragePool", "mean", ["pool"]),
+    nodeOf("Flatten", "flat", ["mean"]),
+    nodeOf("Gemm", "logits", ["flat", "w4", "b4"], { transB: int(1) }),
+  ],
+  {
+    w1: noise([4, 3, 3, 3], 5),
+    b1: noise([4], 6),
+    w2: noise([4, 1, 3, 3], 7),
+    b2: noise([4], 8),
+    w3: noise([4, 4, 1, 1], 9),
+    low: scalar(0),
+    high: scalar(6),
+    w4: noise([3, 4], 10),
+    b4: noise([3], 11),
+  },
+);
+const samples = [1, 2, 3, 4].map((seed): Feeds => ({ input: noise([2, 3, 8, 8], seed) }));
+const quantized = (recipe: RecipeInput, of: Graph = graph, on = samples): Promise<Quantized> =>
+  quantize(of, recipe, { run: nodeRunner, samples: () => on });
 
-test("close to the float model, and every Conv and Add runs in integers", async () => {
-  const { graph: quantized, decisions } = await quantizeStatic(graph, { run, samples });
-  const bytes = encodeModel(quantized, metadata);
-  const [float, integer] = [await run(encodeModel(graph, metadata)), await run(bytes)];
-  let [error, signal] = [0, 0];
-  for (const sample of samples) {
-    const [expected, found] = [
-      floatsOf((await float.run(sample)).logits!),
-      floatsOf((await integer.run(sample)).logits!),
-    ];
-    for (const [i, value] of expected.entries()) {
-      error += (value - found[i]!) ** 2;
-      signal += value ** 2;
-    }
-  }
-  expect(10 * Math.log10(signal / error)).toBeGreaterThan(30);
-
-  const optimizedModelFilePath = join(await mkdtemp(join(tmpdir(), "distillate-quant-")), "optimized.onnx");
-  await InferenceSession.create(bytes, {
-    optimizedModelFilePath,
-    graphOptimizationLevel: "extended",
-    logSeverityLevel: 3,
-  });
-  const ops = schema.ModelProto.decode(await readFile(optimizedModelFilePath)).graph!.node!.map(
-    ({ opType }) => opType!,
-  );
-  expect(ops.filter((op) => op === "QLinearConv")).toHaveLength(3);
-  expect(ops.filter((op) => op === "QLinearAdd")).toHaveLength(1);
-  expect(ops.filter((op) => ["Conv", "FusedConv", "Add", "Relu", "Clip"].includes(op))).toEqual([]);
-
-  const by = (tensor: string): unknown => decisions.find((decision) => decision.tensor === tensor);
-  expect(by("relu")).toMatchObject({ kind: "activation", zero: 0, reason: "measured" });
-  expect(by("conv")).toMatchObject({ kind: "float", reason: "fused-into-next" });
+test("close to the float model, and all of it runs in integers", async () => {
+  const { graph: integers, report } = await quantized({});
+  expect(await signalToNoise(graph, integers, samples)).toBeGreaterThan(30);
+  expect((await optimizedOps(encodeModel(integers, METADATA))).toSorted()).toEqual([
+    "Flatten",
+    "MaxPool",
+    "QGemm",
+    "QLinearAdd",
+    "QLinearConv",
+    "QLinearConv",
+    "QLinearConv",
+    "QLinearGlobalAveragePool",
+    "QuantizeLinear",
+  ]);
+  const by = (tensor: string): unknown => report.tensors.find((one) => one.tensor === tensor);
+  expect(report).toMatchObject({ preset: "int8", samples: 8 });
+  expect(by("relu")).toMatchObject({ role: "activation", dtype: "uint8", zero: 0, reason: "measured" });
+  expect(by("conv")).toMatchObject({ dtype: "float32", reason: "fused-into-next" });
   expect(by("pool")).toMatchObject({ reason: "shares-scale" });
+  expect(by("logits")).toMatchObject({ dtype: "float32", reason: "float-output" });
+  expect(by("w1")).toMatchObject({ role: "weight", dtype: "int8", reason: "per-channel" });
+  expect(by("b1")).toMatchObject({ role: "bias", dtype: "int32", reason: "from-scales" });
 });
 
-describe("the affine map", () => {
-  test("covers the range to half a step, zero exactly", () => {
-    const side = fc.float({ min: -1000, max: 1000, noNaN: true });
-    fc.assert(
-      fc.property(side, side, fc.double({ min: 0, max: 1, noNaN: true }), (a, b, at) => {
-        const range = { min: Math.min(0, a, b), max: Math.max(0, a, b) };
-        fc.pre(range.max - range.min > 1e-6);
-        const { scale, zero } = affineFor(range);
-        const value = range.min + at * (range.max - range.min);
-        const q = Math.min(255, Math.max(0, roundEven(value / scale) + zero));
-        // The zero point is rounded too, so an end of the range may lie half a step further out.
-        expect(Math.abs((q - zero) * scale - value)).toBeLessThanOrEqual(1.001 * scale);
-        if (range.min === 0) expect(zero).toBe(0);
-        expect(zero).toBeGreaterThanOrEqual(0);
-        expect(zero).toBeLessThanOrEqual(255);
-      }),
+test("weights of 7 bits stay within 63", async () => {
+  const { graph: integers } = await quantized({ preset: "int8-7bit" });
+  const weights = [...integers.constants].filter(([name, { dtype }]) => dtype === "int8" && name.endsWith("/q"));
+  expect(weights).toHaveLength(4);
+  for (const [, { bytes }] of weights) expect(Math.max(...new Int8Array(bytes).map(Math.abs))).toBe(63);
+  expect(await signalToNoise(graph, integers, samples)).toBeGreaterThan(25);
+});
+
+test("the file made small reads back as the same model", async () => {
+  const { graph: integers } = await quantized({});
+  const [long, short] = [encodeModel(integers, METADATA), encodeModel(compact(integers), METADATA)];
+  expect(short.byteLength).toBeLessThan(0.75 * long.byteLength);
+  const { graph: read } = decodeModel(short);
+  expect(read.values.size).toBe(integers.values.size);
+  expect(read.nodes.filter(({ op }) => op === "Conv").map(({ name }) => name)).toEqual([
+    "conv",
+    "depthwise",
+    "pointwise",
+  ]);
+  const exact = await signalToNoise(integers, read, samples);
+  expect(exact).toBe(Number.POSITIVE_INFINITY);
+});
+
+describe("rules", () => {
+  test("a node kept in float stays so in onnxruntime, between pairs and behind a Relu", async () => {
+    const rules = [
+      { node: "^pointwise$", precision: "float" },
+      { node: "^conv$", precision: "float" },
+    ] as const;
+    const { graph: integers, report } = await quantized({ rules: [...rules] });
+    const ops = await optimizedOps(encodeModel(integers, METADATA));
+    expect(ops.filter((op) => op === "QLinearConv")).toHaveLength(1);
+    expect(ops.filter((op) => op === "Conv" || op === "FusedConv")).toHaveLength(2);
+    expect(report.tensors.find(({ tensor }) => tensor === "pointwise")).toMatchObject({ dtype: "uint8" });
+    const { constants } = decodeModel(encodeModel(integers, METADATA)).graph;
+    expect(constants.get("w3")).toMatchObject({ dtype: "float32" });
+    expect(await signalToNoise(graph, integers, samples)).toBeGreaterThan(30);
+  });
+
+  test("by op, by name; the last one stands; one scale a tensor", async () => {
+    const { report } = await quantized({
+      rules: [
+        { op: "Conv", granularity: "per-tensor" },
+        { node: "wise", granularity: "per-channel" },
+      ],
+    });
+    const reasons = Object.fromEntries(
+      report.tensors.filter(({ role }) => role === "weight").map(({ tensor, reason }) => [tensor, reason]),
     );
+    expect(reasons).toEqual({ w1: "per-tensor", w2: "per-channel", w3: "per-channel", w4: "per-channel" });
   });
 
-  test("golden values by hand, and a tensor that is always zero", () => {
-    expect(affineFor({ min: 0, max: 255 })).toEqual({ scale: 1, zero: 0 });
-    expect(affineFor({ min: -1, max: 3 })).toEqual({ scale: Math.fround(4 / 255), zero: 64 });
-    expect(affineFor({ min: 0, max: 0 })).toEqual({ scale: 1, zero: 0 });
-    expect([0.5, 1.5, 2.5, -0.5, -1.5, 2.4].map(roundEven).map((v) => v + 0)).toEqual([0, 2, 2, 0, -2, 2]);
+  test("a calibrator for one tensor", async () => {
+    const range = async (recipe: RecipeInput): Promise<number> =>
+      (await quantized(recipe)).report.tensors.find(({ tensor }) => tensor === "relu2")!.range!.max;
+    const rules = [{ tensor: "^relu2$", calibrator: { kind: "percentile", percent: 80 } }] as const;
+    expect(await range({ rules: [...rules] })).toBeLessThan(0.9 * (await range({})));
+    expect(
+      (await quantized({ rules: [...rules] })).report.tensors.find(({ tensor }) => tensor === "relu")!.range,
+    ).toEqual((await quantized({})).report.tensors.find(({ tensor }) => tensor === "relu")!.range);
+  });
+
+  test("what is no recipe is said, all of it", async () => {
+    const wrong = { preset: "int3", rules: [{ node: "(" }], other: 1 } as unknown as RecipeInput;
+    await expect(quantized(wrong)).rejects.toMatchObject({
+      code: "recipe-invalid",
+      message: expect.stringMatching(/preset.*rules.*other/),
+    });
   });
 });
 
-test("no samples and samples that overflow are named", async () => {
-  await expect(quantizeStatic(graph, { run, samples: [] })).rejects.toMatchObject({ code: "calibration-empty" });
-  const wild = { input: floatTensor(new Float32Array(3 * 64).fill(Number.NaN), [1, 3, 8, 8]) };
-  await expect(quantizeStatic(graph, { run, samples: [wild] })).rejects.toMatchObject({
-    code: "calibration-not-finite",
+describe("samples", () => {
+  test("none, of another shape, missing, and not finite are named", async () => {
+    const on = (input: Feeds): Promise<unknown> => quantized({}, graph, [input]);
+    await expect(quantized({}, graph, [])).rejects.toMatchObject({ code: "calibration-empty" });
+    await expect(on({ input: noise([1, 3, 8, 9], 1) })).rejects.toMatchObject({
+      code: "calibration-mismatch",
+      message: expect.stringContaining("[1, 3, 8, 9], expected [batch, 3, 8, 8]"),
+    });
+    await expect(on({})).rejects.toMatchObject({
+      code: "calibration-mismatch",
+      message: expect.stringContaining("input is missing"),
+    });
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const input = floatTensor(new Float32Array(192).fill(value), [1, 3, 8, 8]);
+      await expect(on({ input })).rejects.toMatchObject({
+        code: "calibration-not-finite",
+        message: expect.stringContaining(`${value}`),
+      });
+    }
+    // The sample is fine; the network overflows on it.
+    const huge = floatTensor(new Float32Array(192).fill(3e38), [1, 3, 8, 8]);
+    await expect(on({ input: huge })).rejects.toMatchObject({
+      code: "calibration-not-finite",
+      message: expect.stringMatching(/relu|sum/),
+    });
   });
+
+  test("a single one, and one that is zero throughout", async () => {
+    const one = [{ input: noise([1, 3, 8, 8], 1) }];
+    expect(await signalToNoise(graph, (await quantized({}, graph, one)).graph, one)).toBeGreaterThan(28);
+    const nothing = [{ input: floatTensor(new Float32Array(192), [1, 3, 8, 8]) }];
+    expect(await signalToNoise(graph, (await quantized({}, graph, nothing)).graph, nothing)).toBeGreaterThan(28);
+  });
+});
+
+describe("hard weights", () => {
+  const conv = (w: Float32Array, b: Float32Array, after: readonly ReturnType<typeof nodeOf>[] = []): Graph =>
+    graphOf(
+      ["batch", 1, 4, 4],
+      [
+        nodeOf("Conv", after.length > 0 ? "conv" : "logits", ["input", "w", "b"], { kernel_shape: ints([1, 1]) }),
+        ...after,
+      ],
+      {
+        w: floatTensor(w, [w.length, 1, 1, 1]),
+        b: floatTensor(b, [b.length]),
+        c: noise([b.length], 4),
+      },
+    );
+  const on = [{ input: noise([2, 1, 4, 4], 1) }];
+
+  test("a channel without weights keeps its bias", async () => {
+    const float = conv(Float32Array.of(0, 0.5), Float32Array.of(0.3, -0.2));
+    expect(await signalToNoise(float, (await quantized({}, float, on)).graph, on)).toBeGreaterThan(40);
+  });
+
+  test("a bias a million times larger than its weights", async () => {
+    const float = conv(Float32Array.of(1e-6, 1), Float32Array.of(50, -0.2));
+    expect(await signalToNoise(float, (await quantized({}, float, on)).graph, on)).toBeGreaterThan(40);
+  });
+
+  test("weights and inputs near the end of float32", async () => {
+    const float = conv(Float32Array.of(1e-30, 0), Float32Array.of(0, 0));
+    const { graph: integers } = await quantized({}, float, on);
+    const model = await nodeRunner(encodeModel(integers, METADATA));
+    const [output] = Object.values(await model.run(on[0]!));
+    await model.dispose();
+    expect(new Float32Array(output!.bytes.buffer).every((value) => Math.abs(value) < 1e-6)).toBe(true);
+  });
+
+  test("one weight that two nodes read, each with its own bias", async () => {
+    const float = conv(Float32Array.of(1, -0.5, 2), Float32Array.of(0.1, 0.2, 0.3), [
+      nodeOf("Conv", "other", ["input", "w", "c"], { kernel_shape: ints([1, 1]) }),
+      nodeOf("Add", "logits", ["conv", "other"]),
+    ]);
+    expect(await signalToNoise(float, (await quantized({}, float, on)).graph, on)).toBeGreaterThan(35);
+  });
+});
+
+test("a Gemm whose form has no integer kernel stays float, and the report says why", async () => {
+  const plain = graphOf(["batch", 4], [nodeOf("Gemm", "logits", ["input", "w"], { alpha: float(2) })], {
+    w: noise([4, 3], 1),
+  });
+  const { report, graph: integers } = await quantized({}, plain, [{ input: noise([2, 4], 1) }]);
+  expect(report.tensors.find(({ tensor }) => tensor === "logits")).toMatchObject({
+    dtype: "float32",
+    reason: "form-not-quantised",
+  });
+  expect(printGraph(integers)).not.toContain("QuantizeLinear");
 });

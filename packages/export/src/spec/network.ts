@@ -32,6 +32,7 @@ export const NETWORK: Rows = {
     changes: [{ since: 14, attrs: { epsilon: "float", momentum: "float", training_mode: "int" } }],
   },
   Conv: row(11, [2, 3], { ...dilated, group: "int" }),
+  ConvInteger: row(10, [2, 4], { ...dilated, group: "int" }),
   ConvTranspose: row(11, [2, 3], { ...dilated, group: "int", output_padding: "ints", output_shape: "ints" }),
   DequantizeLinear: {
     ...row(13, [2, 3], { axis: "int" }),
@@ -53,6 +54,7 @@ export const NETWORK: Rows = {
   LRN: row(13, 1, { alpha: "float", beta: "float", bias: "float", size: "int" }),
   LSTM: recurrent(8, 3, { input_forget: "int" }),
   MatMul: row(13, 2),
+  MatMulInteger: row(10, [2, 4]),
   MaxPool: { ...row(12, 1, { ...dilated, ceil_mode: "int", storage_order: "int" }), outputs: [1, 2] },
   MeanVarianceNormalization: row(13, 1, { axes: "ints" }),
   QuantizeLinear: {

@@ -4,6 +4,7 @@ import { floatTensor, intTensor, scalar } from "../../tensor.ts";
 import { type GraphBuilder, type LayerSource, type Lowered, type Lowering, unsupported } from "../context.ts";
 import { asTfjs, type Spatial, spatial } from "../layout.ts";
 import { reduce } from "../reduce.ts";
+import { factorTo } from "../resize-factor.ts";
 import { listOf } from "./window.ts";
 
 /** `[[top, bottom], [left, right]]`, from a number, a pair, or two pairs. */
@@ -70,12 +71,6 @@ function resize(
     ...(kind === "nearest" && { nearest_mode: text(rounding) }),
   });
   return source.result(edge, source.channels, sizes);
-}
-
-/** A float32 factor with which `floor(from * factor)` is exactly `to`. */
-function factorTo(from: number, to: number): number {
-  const factor = Math.fround(to / from);
-  return Math.floor(Math.fround(from * factor)) === to ? factor : Math.fround(factor * (1 + 2 ** -22));
 }
 
 /**

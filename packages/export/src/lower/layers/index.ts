@@ -1,5 +1,6 @@
 import type { Lowering } from "../context.ts";
 import { activation, elu, leakyRelu, prelu, reluLayer, softmaxLayer, thresholdedRelu } from "./activation.ts";
+import { convLstm2d } from "./conv-lstm.ts";
 import { convolution, depthwiseConv2d, separableConv2d, transposedConvolution } from "./convolution.ts";
 import { dense, embedding, flatten, identity, masking, permuteLayer, repeatVector, reshape } from "./dense.ts";
 import { categoryEncoding, centerCrop, cropping2d, rescaling, resizing, upSampling2d, zeroPadding2d } from "./image.ts";
@@ -34,6 +35,7 @@ export const LOWERINGS: { readonly [className: string]: Lowering } = {
   Conv2DTranspose: transposedConvolution,
   Conv3D: convolution,
   Conv3DTranspose: transposedConvolution,
+  ConvLSTM2D: convLstm2d,
   Cropping2D: cropping2d,
   Dense: dense,
   DepthwiseConv2D: depthwiseConv2d,

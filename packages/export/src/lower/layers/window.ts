@@ -2,6 +2,7 @@
 import { ints } from "../../attr.ts";
 import type { Attrs } from "../../graph.ts";
 import { type LayerSource, unsupported } from "../context.ts";
+import { samePadding } from "../same-padding.ts";
 
 /** Attributes of Conv and pooling nodes, and the sizes that come out. */
 export interface Window {
@@ -9,12 +10,7 @@ export interface Window {
   readonly sizes: readonly number[];
 }
 
-/**
- * Reads a window from a layer's configuration.
- *
- * "same": out = ceil(in / s), total = max((out - 1) s + (k - 1) d + 1 - in, 0), the smaller half first. So a stride-2 window on
- * an even size pads only at the end; symmetric padding would be off by a pixel.
- */
+/** Reads a window from a layer's configuration. */
 export function windowOf(layer: LayerSource, kernel: readonly number[], sizes: readonly number[]): Window {
   const { config } = layer;
   const rank = sizes.length;
@@ -29,9 +25,7 @@ export function windowOf(layer: LayerSource, kernel: readonly number[], sizes: r
     // tfjs' own formula goes below zero here, and its kernels then read past what the other dimensions' rule would.
     if (rank === 3 && extent < s)
       throw unsupported(layer, "same padding with strides larger than its kernel", "Use valid, or a larger kernel.");
-    const out = Math.ceil(length / s);
-    const total = Math.max((out - 1) * s + extent - length, 0);
-    return { out, begin: Math.floor(total / 2), end: Math.ceil(total / 2) };
+    return samePadding(length, extent, s);
   });
   return {
     attrs: {

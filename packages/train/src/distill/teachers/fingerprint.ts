@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { DistillateError } from "@distillate/bundle";
-import { readLayersModel } from "../../checkpoint.ts";
+import { readTfjsModel } from "../../read-tfjs-model.ts";
 
 /**
  * SHA-256 over everything that makes a brought teacher what it is: an .onnx file, or a model.json with its weights.
  *
- * @throws DistillateError `teacher-unusable` for a file that cannot be read, or as `readLayersModel`.
+ * @throws DistillateError `teacher-unusable` for a file that cannot be read, or as `readTfjsModel`.
  */
 export async function fingerprintOf(path: string): Promise<string> {
   const hash = createHash("sha256");
@@ -19,6 +19,6 @@ export async function fingerprintOf(path: string): Promise<string> {
     });
   });
   hash.update(main);
-  if (!path.endsWith(".onnx")) hash.update((await readLayersModel(path)).weightData);
+  if (!path.endsWith(".onnx")) hash.update((await readTfjsModel(path)).weightData);
   return hash.digest("hex");
 }

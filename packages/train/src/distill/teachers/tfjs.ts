@@ -1,10 +1,10 @@
 /** A classifier in one of tfjs' two formats, on the engine that also trains. */
-import { readFile } from "node:fs/promises";
 import { DistillateError } from "@distillate/bundle";
 import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { type LayersModelArtifacts, loadModel, readLayersModel } from "../../checkpoint.ts";
+import { loadModel } from "../../checkpoint.ts";
+import { type ModelArtifacts, readTfjsModel } from "../../read-tfjs-model.ts";
 import { type Classifier, inputOf } from "./classifier.ts";
 
 /**
@@ -13,9 +13,9 @@ import { type Classifier, inputOf } from "./classifier.ts";
  * @throws DistillateError `teacher-unusable`, `model-invalid` or `checkpoint-missing`.
  */
 export async function openTfjsClassifier(path: string): Promise<Classifier> {
-  const artifacts = await readLayersModel(path);
+  const artifacts = await readTfjsModel(path);
   const isGraph = "node" in artifacts.modelTopology;
-  const model = await (isGraph ? loadGraph(path, artifacts) : loadModel(artifacts)).catch((error: unknown) => {
+  const model = await (isGraph ? loadGraph(artifacts) : loadModel(artifacts)).catch((error: unknown) => {
     throw unusable(path, `tfjs does not load it (${(error as Error).message})`, error);
   });
   const dims = model.inputs[0]!.shape;
@@ -42,20 +42,9 @@ export async function openTfjsClassifier(path: string): Promise<Classifier> {
   };
 }
 
-/** What a graph calls its inputs and outputs stands beside its topology. */
-async function loadGraph(
-  path: string,
-  { modelTopology, weightSpecs, weightData }: LayersModelArtifacts,
-): Promise<GraphModel> {
-  const { signature, userDefinedMetadata } = JSON.parse(await readFile(path, "utf8")) as tf.io.ModelJSON;
+function loadGraph({ weightSpecs, weightData, ...artifacts }: ModelArtifacts): Promise<GraphModel> {
   return loadGraphModel(
-    tf.io.fromMemory({
-      modelTopology,
-      weightSpecs: [...weightSpecs],
-      weightData: weightData.slice().buffer,
-      ...(signature && { signature }),
-      ...(userDefinedMetadata && { userDefinedMetadata }),
-    }),
+    tf.io.fromMemory({ ...artifacts, weightSpecs: [...weightSpecs], weightData: weightData.slice().buffer }),
   );
 }
 
