@@ -75,10 +75,14 @@ export function compileTraining(parts: TrainingParts): CompiledTraining {
     async take(batch, moment) {
       const said = typeof teacher === "function" ? await teacher(batch) : undefined;
       const inputs = inputsOf(parts, batch, said, moment);
-      const losses = compiled.run(inputs);
-      const values = Object.entries(losses).map(([name, loss]) => [name, loss.dataSync()[0]!] as const);
-      tf.dispose([...Object.values(inputs), ...Object.values(losses)]);
-      return Object.fromEntries(values);
+      try {
+        const losses = Object.entries(compiled.run(inputs));
+        const values = losses.map(([name, loss]) => [name, loss.dataSync()[0]!] as const);
+        tf.dispose(losses.map(([, loss]) => loss));
+        return Object.fromEntries(values);
+      } finally {
+        tf.dispose(Object.values(inputs));
+      }
     },
     recheck: compiled.recheck,
     stats: compiled.stats,

@@ -30,9 +30,7 @@ export class FusedBatchNorm extends StockBatchNorm {
     const x = Array.isArray(inputs) ? inputs[0]! : inputs;
     const { gamma, beta } = this;
     const isLast = this.axis === -1 || this.axis === x.rank - 1;
-    // The fused gradient is that of all three inputs.
-    const isWhole = this.trainable && gamma !== undefined && beta !== undefined;
-    if (options.training !== true || !isLast || !isWhole) {
+    if (options.training !== true || !isLast || gamma === undefined || beta === undefined) {
       return super.call(inputs, options);
     }
     return tf.tidy(() => {

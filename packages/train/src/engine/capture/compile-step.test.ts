@@ -238,6 +238,12 @@ describe.skipIf(!ok)(`captured steps${ok ? "" : ` (${detail})`}`, () => {
       expect(fallbacks[0]!.reason).toMatch(/operations and the next/);
     });
 
+    test("a step that makes a variable each time", () => {
+      const { run, fallbacks } = scaled((weight, x) => tf.add(weight, tf.variable(x)));
+      for (let i = 1; i <= 8; i++) expect(run(1)).toBe(1 + i);
+      expect(fallbacks).toEqual([{ reason: expect.stringContaining("makes variables") }]);
+    });
+
     test("a tensor from outside that is another one each time", () => {
       let outside = tf.scalar(1);
       const { run, fallbacks } = scaled((weight) => tf.add(weight, outside));

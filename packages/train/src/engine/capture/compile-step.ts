@@ -110,18 +110,22 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     reported.add(key);
     onFallback?.(fallback);
   };
+  const dropProgram = (kind: Kind): void => {
+    kind.program?.dispose();
+    delete kind.program;
+  };
   const stayEager = (kind: Kind, fallback: Fallback): void => {
+    dropProgram(kind);
     kind.isEager = true;
     delete kind.last;
     report(fallback);
   };
   /** A graph that no longer says what the step does goes; the step may get another. */
   const startAnew = (kind: Kind, fallback: Fallback): void => {
-    kind.program?.dispose();
-    delete kind.program;
+    dropProgram(kind);
     kind.recordings = 1;
+    kind.isEager = count.programs >= MOST_PROGRAMS;
     report(fallback);
-    if (count.programs >= MOST_PROGRAMS) kind.isEager = true;
   };
 
   const runEagerly = (inputs: Tensors): Tensors => {
@@ -145,6 +149,8 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
       });
       if (obstacle) stayEager(kind, obstacle);
       else if (recording) settle(kind, { recording, feeds: nudged.now }, names);
+      else if (kind.recordings >= MOST_RECORDINGS)
+        stayEager(kind, { reason: "the step makes variables, or disposes of them, each time" });
       return Object.fromEntries(names.map((name, i) => [name, outputs[i]!]));
     } finally {
       for (const [name, value] of Object.entries(nudged.before)) feeds[name]!.set(value);

@@ -67,13 +67,17 @@ export const trainBatchNormGradients: tf.GradConfig = {
       saved2: saved2!,
       saved3: saved3!,
     };
-    // One op gives all three, but the tape asks for each in a scope of its own and disposes of what it got.
-    let made: tf.Tensor[] | undefined;
+    // One op gives all three, but the tape asks for each in a scope of its own, and only for those that it needs.
+    let made: readonly tf.Tensor[] | undefined;
+    const make = (): readonly tf.Tensor[] => {
+      const all = (tf.engine().runKernel(GRADIENT, inputs, attrs) as tf.Tensor[]).slice(0, 3);
+      for (const each of all) tf.keep(each);
+      queueMicrotask(() => tf.dispose(all));
+      return all;
+    };
     const take = (index: number) => () => {
-      made ??= (tf.engine().runKernel(GRADIENT, inputs, attrs) as tf.Tensor[]).slice(0, 3).map((each) => tf.keep(each));
-      const own = tf.clone(made[index]!);
-      made[index]!.dispose();
-      return own;
+      made ??= make();
+      return tf.clone(made[index]!);
     };
     return { x: take(0), scale: take(1), offset: take(2) };
   },
