@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { CALIBRATORS, PRESETS, parseRecipe } from "@distillate/export";
+import { AIDS, CALIBRATORS, PRESETS, parseRecipe } from "@distillate/export";
 import { parseConfig } from "@distillate/train";
 import { expect, test } from "vitest";
 
@@ -18,7 +18,7 @@ const rowsOf = (heading: string): string[] =>
 
 test("every command shown is there, with the flags shown", async () => {
   const lines = [...PAGE.matchAll(/^distillate (\S+)(.*?)(?:\s#.*)?$/gm)];
-  expect(lines).toHaveLength(8);
+  expect(lines).toHaveLength(13);
   const main = join(ROOT, "packages/cli/src/main.ts");
   const helps = new Map<string, string>();
   for (const command of new Set(lines.map(([, name]) => name!))) {
@@ -29,9 +29,10 @@ test("every command shown is there, with the flags shown", async () => {
     for (const [flag] of rest!.matchAll(/(?<=\s)--?[a-z-]+/g)) expect(helps.get(command!), flag).toContain(flag);
 });
 
-test("its tables have every preset and every calibrator, in order", () => {
+test("its tables have every preset, every calibrator and every aid, in order", () => {
   expect(rowsOf("Presets")).toEqual(Object.keys(PRESETS));
   expect(rowsOf("Calibrators")).toEqual([...CALIBRATORS]);
+  expect(rowsOf("Accuracy aids")).toEqual([...AIDS]);
 });
 
 test("its recipe is one, and a run takes the same names", () => {

@@ -10,6 +10,7 @@ import { DistillateError } from "@distillate/bundle";
 import type { Edge, Feeds, Graph, RunnableModel } from "./graph.ts";
 import { encodeModel } from "./onnx/encode.ts";
 import type { Calibration } from "./quantize/calibrate/observe.ts";
+import { smallBatches } from "./quantize/calibrate/small-batches.ts";
 import { floatsOf } from "./tensor.ts";
 
 /** How alike one tensor is in both models. */
@@ -79,7 +80,7 @@ export async function compareModels(
   ] as const;
   let [count, same] = [0, 0];
   try {
-    for await (const feeds of samples()) {
+    for await (const feeds of smallBatches(a, samples)) {
       const renamed: Feeds = Object.fromEntries(a.inputs.map(({ name }, i) => [b.inputs[i]!.name, feeds[name]!]));
       const [found, other] = [await models[0].run(feeds), await models[1].run(renamed)];
       for (const both of all) add(sums.get(both)!, floatsOf(found[both.a]!), floatsOf(other[both.b]!));
@@ -134,7 +135,9 @@ function seenOf(graph: Graph, edge: Edge): Edge {
   const readersOf = (of: Edge): Graph["nodes"] => graph.nodes.filter(({ inputs }) => inputs.includes(of));
   const [first, ...others] = readersOf(edge);
   if (first === undefined || others.length > 0) return edge;
-  if (first.op === "Max" && first.outputs[0] === `${edge}/guard`) return seenOf(graph, first.outputs[0]);
+  // A Max with a constant that changes no value may stand between.
+  if (first.op === "Max" && first.inputs.some((input) => graph.constants.has(input)))
+    return readersOf(first.outputs[0]!)[0]?.op === "QuantizeLinear" ? seenOf(graph, first.outputs[0]!) : edge;
   if (first.op !== "QuantizeLinear") return edge;
   const [back] = readersOf(first.outputs[0]!);
   return back?.op === "DequantizeLinear" ? back.outputs[0]! : edge;

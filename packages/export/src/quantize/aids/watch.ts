@@ -1,6 +1,7 @@
 import type { Edge, Graph, Tensor } from "../../graph.ts";
 import { encodeModel } from "../../onnx/encode.ts";
 import type { Calibration } from "../calibrate/observe.ts";
+import { smallBatches } from "../calibrate/small-batches.ts";
 
 /** Runs a graph as it is written over the first `most` samples, and shows some of its tensors batch by batch. */
 export async function watch(
@@ -16,7 +17,7 @@ export async function watch(
   const model = await run(encodeModel(watched, metadata), { optimization: "disabled" });
   try {
     let count = 0;
-    for await (const feeds of samples()) {
+    for await (const feeds of smallBatches(graph, samples)) {
       const found = { ...feeds, ...(await model.run(feeds)) };
       for (const edge of edges) see(edge, found[edge]!);
       count += Object.values(feeds)[0]?.shape[0] ?? 1;
