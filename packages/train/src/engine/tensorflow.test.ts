@@ -35,6 +35,9 @@ const script = `
     return { losses, captured: training.stats().captured };
   };
   const plain = await train(model);
+  // As a distillation does: a saved network beside one of the same names.
+  const { artifactsOf, loadModel } = await import(${here("../checkpoint.ts")});
+  await loadModel(await artifactsOf(model));
   const rounded = await train(quantizeAware(model).model);
   console.log(JSON.stringify({ engine: engine.name, losses: plain.losses, rounded: rounded.losses, captured: plain.captured }));
 `;

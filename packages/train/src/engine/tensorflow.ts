@@ -30,7 +30,7 @@ export async function loadTensorflow(name: NativePackage): Promise<string> {
 
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "2";
   repairNodeUtil();
-  const restore = shareCore();
+  const restore = shareTfjs();
   try {
     load(name);
   } finally {
@@ -66,13 +66,18 @@ function repairNodeUtil(): void {
   removed.isArray ??= Array.isArray;
 }
 
-/** A native package brings its own copy of tfjs-core; its kernels must register with the copy that we use. */
-function shareCore(): () => void {
+/**
+ * A native package brings its own copies of tfjs: its kernels must register with the core that we use, and a second copy of the layers
+ * would take over the table of classes, load models into itself, and give two models of one process the same variables' names.
+ */
+const SHARED = ["@tensorflow/tfjs-core", "@tensorflow/tfjs-layers", "@tensorflow/tfjs-converter"];
+
+function shareTfjs(): () => void {
   const loader = Module as unknown as { _resolveFilename: (request: string, ...rest: unknown[]) => string };
   const original = loader._resolveFilename;
-  const ours = createRequire(import.meta.url).resolve("@tensorflow/tfjs-core");
-  loader._resolveFilename = (request, ...rest) =>
-    request === "@tensorflow/tfjs-core" ? ours : original.call(loader, request, ...rest);
+  const { resolve } = createRequire(import.meta.url);
+  const ours = new Map(SHARED.map((name) => [name, resolve(name)] as const));
+  loader._resolveFilename = (request, ...rest) => ours.get(request) ?? original.call(loader, request, ...rest);
   return () => {
     loader._resolveFilename = original;
   };
