@@ -174,7 +174,7 @@ const Run = v.strictObject({
       /** What the int8 file is made by; see docs/quantization.md. */
       preset: v.optional(v.picklist(["int8", "int8-7bit"]), "int8"),
       /** How ranges are found. */
-      calibrator: v.optional(v.picklist(["min-max", "moving-average", "percentile", "entropy", "mse"]), "min-max"),
+      calibrator: v.optional(v.picklist(["min-max", "moving-average", "percentile", "entropy", "mse"]), "mse"),
       /** What helps where rounding costs accuracy. */
       aids: v.optional(v.array(v.picklist(["equalize", "clip-weights", "round-weights", "correct-bias"])), []),
     }),

@@ -47,7 +47,7 @@ const ARGS = {
     description: "Points that may be lost; the worst layers go back to float until it holds, else the exit status is 1",
     valueHint: "POINTS",
   },
-  calibrator: { type: "string", description: `${CALIBRATORS.join(", ")}; min-max by default`, valueHint: "NAME" },
+  calibrator: { type: "string", description: `${CALIBRATORS.join(", ")}; mse by default`, valueHint: "NAME" },
   rules: {
     type: "string",
     description: "A quantisation recipe as JSON: preset, calibrator and rules by op and name (docs/quantization.md)",

@@ -1,7 +1,7 @@
 /**
  * The recipe: what the user asks for, as data. A preset for the whole graph, and rules for some of its nodes and tensors:
  *
- *   { "preset": "int8", "calibrator": "min-max", "aids": ["equalize", "correct-bias"],
+ *   { "preset": "int8", "calibrator": "mse", "aids": ["equalize", "correct-bias"],
  *     "rules": [{ "op": "Gemm", "node": "^logits", "precision": "float" },
  *               { "tensor": "relu_3$", "calibrator": { "kind": "percentile", "percent": 99.9 } }] }
  *
@@ -35,7 +35,7 @@ const TensorRule = v.strictObject({ tensor: Pattern, calibrator: CalibratorSchem
 
 const RecipeSchema = v.strictObject({
   preset: v.optional(v.picklist(Object.keys(PRESETS) as [PresetName, ...PresetName[]]), "int8"),
-  calibrator: v.optional(CalibratorSchema, "min-max"),
+  calibrator: v.optional(CalibratorSchema, "mse"),
   aids: v.optional(v.array(v.picklist(AIDS)), []),
   rules: v.optional(v.pipe(v.array(v.union([TensorRule, NodeRule])), v.maxLength(1000)), []),
 });

@@ -23,9 +23,8 @@ export interface FoundRecipe extends Quantized {
 export const CANDIDATES: readonly RecipeInput[] = [
   { preset: "int8" },
   { preset: "int8", calibrator: "percentile" },
-  { preset: "int8", calibrator: "mse" },
   { preset: "int8", aids: ["equalize", "correct-bias"] },
-  { preset: "int8", calibrator: "mse", aids: ["equalize", "clip-weights", "round-weights", "correct-bias"] },
+  { preset: "int8", aids: ["equalize", "clip-weights", "round-weights", "correct-bias"] },
   { preset: "int8-weights" },
 ];
 
