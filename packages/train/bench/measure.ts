@@ -1,6 +1,6 @@
 /**
  * Runs in a process of its own: `measure.ts ENGINE MODEL SECONDS [PROTOTYPE]`. Trains one net on one batch of 64 and
- * prints one line of JSON: images a second (median step) and how many steps that was.
+ * prints one line of JSON: images a second (median step), CPU milliseconds a step and how many steps that was.
  *
  * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;
  * otherwise the step is the one that the training loop runs.
@@ -10,15 +10,19 @@ import { dirname, join } from "node:path";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { trainingStep } from "../src/distill/step.ts";
+import { compileTraining } from "../src/compiled-training.ts";
 import { type EngineName, selectEngine } from "../src/engine/select.ts";
-import { applyGradients, startOptimizer } from "../src/optimizers/apply.ts";
+import { startOptimizer } from "../src/optimizers/apply.ts";
 import { makeOptimizer } from "../src/optimizers/index.ts";
 import { BENCH_MODELS, type BenchModelName } from "./models.ts";
 
 const BATCH = 64;
 const RATE = 1e-3;
-const [engine, name, seconds, prototype] = process.argv.slice(2) as [EngineName, BenchModelName, string, string?];
+/** After an engine's name: without its graphs. */
+const EAGER = "-eager";
+const [wanted, name, seconds, prototype] = process.argv.slice(2) as [string, BenchModelName, string, string?];
+const eager = wanted.endsWith(EAGER);
+const engine = (eager ? wanted.slice(0, -EAGER.length) : wanted) as EngineName;
 
 /** What the prototype's files export. */
 interface Install {
@@ -36,25 +40,36 @@ async function startPrototype(directory: string): Promise<string> {
 }
 
 function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): () => Promise<number> {
-  const optimizer = makeOptimizer({
-    name: "adam",
-    learningRate: RATE,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    weightDecay: 0,
+  const teacher = BENCH_MODELS[name].buildTeacher?.();
+  const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+  const optimizer = makeOptimizer({ name: "adam", learningRate: RATE, ...knobs });
+  const [, height, width, channels] = inputs.shape as [number, number, number, number];
+  const training = compileTraining({
+    network: { model, names: [] },
+    objective: teacher
+      ? [
+          { name: "ce", weight: 0.1, smoothing: 0 },
+          { name: "kd", weight: 0.9, temperature: 4, standardize: false },
+        ]
+      : [{ name: "ce", weight: 1, smoothing: 0 }],
+    ...(teacher && { teacher: { model: teacher, names: [] } }),
+    optimizer,
+    state: startOptimizer(model, optimizer),
+    preprocess: { height, width, channels },
+    training: {},
+    capture: !eager,
+    onFallback: ({ op, reason }) => {
+      throw new Error(`not captured at ${op}: ${reason}`);
+    },
   });
-  const state = startOptimizer(model, optimizer);
-  let step = 0;
-  return async () => {
-    const { losses, gradients } = tf.tidy(() => {
-      const result = trainingStep(model, [{ name: "ce", weight: 1, smoothing: 0 }], inputs, { labels });
-      for (const gradient of result.gradients.values()) tf.keep(gradient);
-      return result as typeof result & tf.TensorContainerObject;
-    }) as ReturnType<typeof trainingStep>;
-    applyGradients(model, optimizer, state, gradients, { rate: RATE, step: ++step });
-    return losses.total!;
+  const batch = {
+    size: BATCH,
+    indices: new Uint32Array(BATCH),
+    inputs: inputs.dataSync<"float32">(),
+    classes: labels.dataSync<"int32">(),
   };
+  let step = 0;
+  return async () => (await training.take(batch, { rate: RATE, step: step++, epoch: 0 })).total!;
 }
 
 function prototypeStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): () => Promise<number> {
@@ -77,16 +92,22 @@ const labels = tf.tensor1d(
 const step = (prototype ? prototypeStep : ourStep)(model, inputs, labels);
 
 const firstLoss = await step();
-await step();
+// The first ones are recorded where the engine has graphs.
+for (let warm = 0; warm < 4; warm++) await step();
 const times: number[] = [];
+const usedBefore = process.cpuUsage();
 let loss = firstLoss;
 for (const start = performance.now(); performance.now() - start < Number(seconds) * 1000 || times.length < 3; ) {
   const before = performance.now();
   loss = await step();
   times.push(performance.now() - before);
 }
+const used = process.cpuUsage(usedBefore);
+const cpuMilliseconds = (used.user + used.system) / 1000 / times.length;
 times.sort((a, b) => a - b);
 const median = times[Math.floor(times.length / 2)]!;
 const imagesPerSecond = (BATCH / median) * 1000;
 const parameters = model.countParams();
-console.log(JSON.stringify({ imagesPerSecond, steps: times.length, parameters, firstLoss, loss, version }));
+console.log(
+  JSON.stringify({ imagesPerSecond, cpuMilliseconds, steps: times.length, parameters, firstLoss, loss, version }),
+);

@@ -1,5 +1,6 @@
 /** The four nets of the yardstick, small enough that an engine's overhead shows and large enough that its arithmetic does. */
 import { type LayersModel, layers, sequential } from "@tensorflow/tfjs-layers";
+import { FusedBatchNorm } from "../src/models/fused-batch-norm.ts";
 import { buildModel } from "../src/models/index.ts";
 
 const dense = (units: number, activation?: "relu"): layers.Layer =>
@@ -10,22 +11,41 @@ const image = [28, 28, 1];
 function dsCnnBlock(): layers.Layer[] {
   return [
     layers.depthwiseConv2d({ kernelSize: 3, padding: "same", useBias: false }),
-    layers.batchNormalization({}),
+    new FusedBatchNorm({}),
     layers.reLU(),
     layers.conv2d({ filters: 64, kernelSize: 1, useBias: false }),
-    layers.batchNormalization({}),
+    new FusedBatchNorm({}),
     layers.reLU(),
   ];
+}
+
+function cnn(first: number, second: number, hidden: number): LayersModel {
+  return sequential({
+    layers: [
+      layers.conv2d({ inputShape: image, filters: first, kernelSize: 3, activation: "relu" }),
+      layers.maxPooling2d({ poolSize: 2 }),
+      layers.conv2d({ filters: second, kernelSize: 3, activation: "relu" }),
+      layers.maxPooling2d({ poolSize: 2 }),
+      layers.flatten(),
+      dense(hidden, "relu"),
+      dense(10),
+    ],
+  });
 }
 
 /** A net to measure: its input's shape and its builder; all end in ten logits. */
 export interface BenchModel {
   readonly shape: readonly [number, number, number];
   build(): LayersModel;
+  /** Runs in every step where the step is one of distillation. */
+  buildTeacher?(): LayersModel;
 }
 
-/** All nets by name. */
-export const BENCH_MODELS = {
+/** The nets' names. */
+export type BenchModelName = "mlp" | "cnn" | "ds-cnn" | "resnet-8" | "distillation";
+
+/** All nets by name. The peers in tests/peers/train_*.py have the same. */
+export const BENCH_MODELS: Readonly<Record<BenchModelName, BenchModel>> = {
   /** 784-128-64-10. */
   mlp: {
     shape: [28, 28, 1],
@@ -33,21 +53,7 @@ export const BENCH_MODELS = {
       sequential({ layers: [layers.flatten({ inputShape: image }), dense(128, "relu"), dense(64, "relu"), dense(10)] }),
   },
   /** Two convolutions of 16 and 32 filters with pooling, dense 120. */
-  cnn: {
-    shape: [28, 28, 1],
-    build: () =>
-      sequential({
-        layers: [
-          layers.conv2d({ inputShape: image, filters: 16, kernelSize: 3, activation: "relu" }),
-          layers.maxPooling2d({ poolSize: 2 }),
-          layers.conv2d({ filters: 32, kernelSize: 3, activation: "relu" }),
-          layers.maxPooling2d({ poolSize: 2 }),
-          layers.flatten(),
-          dense(120, "relu"),
-          dense(10),
-        ],
-      }),
-  },
+  cnn: { shape: [28, 28, 1], build: () => cnn(16, 32, 120) },
   /** A strided stem and four depthwise-separable blocks of 64 channels at 14x14. */
   "ds-cnn": {
     shape: [28, 28, 1],
@@ -55,7 +61,7 @@ export const BENCH_MODELS = {
       sequential({
         layers: [
           layers.conv2d({ inputShape: image, filters: 64, kernelSize: 3, strides: 2, padding: "same", useBias: false }),
-          layers.batchNormalization({}),
+          new FusedBatchNorm({}),
           layers.reLU(),
           ...Array.from({ length: 4 }, dsCnnBlock).flat(),
           layers.globalAveragePooling2d({}),
@@ -69,7 +75,6 @@ export const BENCH_MODELS = {
     build: () =>
       buildModel({ name: "resnet-8", filters: 16, dropout: 0 }, { shape: [32, 32, 3], classes: 10, seed: 1 }),
   },
-} as const satisfies Readonly<Record<string, BenchModel>>;
-
-/** Their names. */
-export type BenchModelName = keyof typeof BENCH_MODELS;
+  /** The cnn, with one of twice its width as its teacher: labels and softened probabilities. */
+  distillation: { shape: [28, 28, 1], build: () => cnn(16, 32, 120), buildTeacher: () => cnn(32, 64, 256) },
+};

@@ -1,11 +1,12 @@
 /**
- * `pnpm bench:train [--engine wasm|tensorflow|all] [--against DIR] [--seconds N] [--rounds N] [--json FILE]`
+ * `pnpm bench:train [--engine NAME] [--peers] [--against DIR] [--model NAME] [--seconds N] [--rounds N] [--json] [--report FILE]`
  *
  * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Every measurement is a
- * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--against` measures a
- * directory of prototype kernels in the same rounds and prints ours / theirs.
+ * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
+ * `tensorflow`, `tensorflow-eager` (without graphs) or `all`; `--peers` adds Keras and PyTorch where a Python has them;
+ * `--against` measures a directory of prototype kernels in the same rounds. `--json` prints a line of JSON for each row.
  */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -15,15 +16,19 @@ import { BENCH_MODELS, type BenchModelName } from "./models.ts";
 const { values } = parseArgs({
   options: {
     engine: { type: "string", default: "all" },
+    peers: { type: "boolean", default: false },
     against: { type: "string" },
+    model: { type: "string" },
     seconds: { type: "string", default: "4" },
-    rounds: { type: "string", default: "3" },
-    json: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    json: { type: "boolean", default: false },
+    report: { type: "string" },
   },
 });
 
 interface Measured {
   readonly imagesPerSecond: number;
+  readonly cpuMilliseconds: number;
   readonly steps: number;
   readonly parameters: number;
   readonly version: string;
@@ -34,18 +39,40 @@ interface Row {
   readonly model: BenchModelName;
   readonly version: string;
   readonly parameters: number;
-  /** Images a second, a round each. */
-  readonly rounds: number[];
+  readonly rounds: Measured[];
 }
+
+/** Measures one net for so many seconds; rejects where it cannot. */
+type Contestant = (model: BenchModelName) => Promise<Measured>;
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL("./measure.ts", import.meta.url));
+const peersAt = new URL("../../../tests/peers/", import.meta.url);
 
-async function measure(engine: string, model: BenchModelName): Promise<Measured> {
-  const prototype = engine === "prototype" ? [values.against!] : [];
-  const parameters = [engine === "prototype" ? "wasm" : engine, model, values.seconds, ...prototype];
-  const { stdout } = await run(process.execPath, [...process.execArgv, script, ...parameters]);
+async function measure(file: string, args: readonly string[]): Promise<Measured> {
+  const { stdout } = await run(file, args);
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as Measured;
+}
+
+function ours(engine: string, ...more: readonly string[]): Contestant {
+  return (model) => measure(process.execPath, [...process.execArgv, script, engine, model, values.seconds, ...more]);
+}
+
+function peer(module: string, file: string): Contestant {
+  const pythons = [process.env.DISTILLATE_PYTHON, fileURLToPath(new URL(".venv/bin/python", peersAt)), "python3"];
+  const python = [...pythons, "/usr/bin/python3"].find((path) => path !== undefined && hasModule(path, module));
+  if (python === undefined) return () => Promise.reject(new Error(`no Python here has ${module}`));
+  return (model) => measure(python, [fileURLToPath(new URL(file, peersAt)), model, values.seconds]);
+}
+
+function hasModule(python: string, module: string): boolean {
+  try {
+    execFileSync(python, ["-c", `import ${module}`], { stdio: "ignore" });
+    return true;
+  } catch {
+    // This one is not there, or hasn't got it.
+    return false;
+  }
 }
 
 function median(numbers: readonly number[]): number {
@@ -54,56 +81,83 @@ function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-const names = Object.keys(BENCH_MODELS) as BenchModelName[];
-const engines = values.engine === "all" ? ["tensorflow", "wasm"] : [values.engine];
-if (values.against) engines.push("prototype");
+const models = values.model ? [values.model as BenchModelName] : (Object.keys(BENCH_MODELS) as BenchModelName[]);
+const engines = values.engine === "all" ? ["tensorflow", "wasm"] : values.engine.split(",");
+const contestants = new Map<string, Contestant>(engines.map((engine) => [engine, ours(engine)]));
+if (values.against) contestants.set("prototype", ours("wasm", values.against));
+if (values.peers) {
+  contestants.set("keras", peer("tensorflow", "train_keras.py"));
+  contestants.set("pytorch", peer("torch", "train_torch.py"));
+}
 const rows = new Map<string, Row>();
-const refused: { readonly engine: string; readonly reason: string }[] = [];
+const refused = new Map<string, string>();
 
 for (let round = 0; round < Number(values.rounds); round++) {
-  for (const model of names) {
-    for (const engine of engines.filter((name) => !refused.some((refusal) => refusal.engine === name))) {
+  for (const model of models) {
+    for (const [engine, contestant] of contestants) {
+      if (refused.has(engine)) continue;
       try {
-        const { imagesPerSecond, version, parameters } = await measure(engine, model);
+        const measured = await contestant(model);
+        const { version, parameters } = measured;
         const key = `${engine} ${model}`;
         if (!rows.has(key)) rows.set(key, { engine, model, version, parameters, rounds: [] });
-        rows.get(key)!.rounds.push(imagesPerSecond);
+        rows.get(key)!.rounds.push(measured);
       } catch (error) {
-        if (engine !== "tensorflow" || values.engine === "tensorflow") throw error;
-        const text = String((error as { stderr?: string }).stderr ?? error);
-        refused.push({ engine, reason: /DistillateError: (.*)/.exec(text)?.[1] ?? text.slice(0, 300) });
+        if (values.engine !== "all" && engines.includes(engine)) throw error;
+        const text = String((error as { stderr?: string }).stderr || (error as Error).message);
+        refused.set(engine, /DistillateError: (.*)/.exec(text)?.[1] ?? text.slice(-300));
       }
     }
   }
 }
 
 const results = [...rows.values()].map(({ engine, model, version, parameters, rounds }) => {
-  const imagesPerSecond = median(rounds);
-  const theirs = rows.get(`prototype ${model}`);
+  const rates = rounds.map(({ imagesPerSecond }) => imagesPerSecond);
+  // Rounds are compared one by one: each pair was measured in one moment.
+  const against = Object.fromEntries(
+    ["keras", "pytorch", "prototype"].flatMap((other) => {
+      const theirs = rows.get(`${other} ${model}`)?.rounds;
+      if (theirs === undefined || other === engine) return [];
+      const ratios = rates.flatMap((rate, i) => (theirs[i] ? [rate / theirs[i].imagesPerSecond] : []));
+      return [[other, Number(median(ratios).toFixed(3))]];
+    }),
+  );
   return {
     engine,
     version,
     model,
     parameters,
-    imagesPerSecond: Math.round(imagesPerSecond),
-    lowest: Math.round(Math.min(...rounds)),
-    highest: Math.round(Math.max(...rounds)),
-    ...(theirs &&
-      engine === "wasm" && { againstPrototype: Number((imagesPerSecond / median(theirs.rounds)).toFixed(3)) }),
+    imagesPerSecond: Math.round(median(rates)),
+    lowest: Math.round(Math.min(...rates)),
+    highest: Math.round(Math.max(...rates)),
+    cpuMilliseconds: Number(median(rounds.map((each) => each.cpuMilliseconds)).toFixed(3)),
+    ...(Object.keys(against).length > 0 && { against }),
   };
 });
 
-console.table(results);
-for (const { engine, reason } of refused) console.log(`${engine} not measured: ${reason}`);
-if (values.json) {
-  const against = values.against ? " --against DIR_OF_PROTOTYPE" : "";
+if (values.json) for (const result of results) console.log(JSON.stringify(result));
+else {
+  console.table(
+    results.map(({ version: _version, against, ...row }) => ({
+      ...row,
+      ...Object.fromEntries(Object.entries(against ?? {}).map(([other, ratio]) => [`/ ${other}`, ratio])),
+    })),
+  );
+  for (const [engine, reason] of refused) console.log(`${engine} not measured: ${reason}`);
+}
+if (values.report) {
+  const flags = [
+    `--engine ${values.engine}`,
+    values.peers && "--peers",
+    values.against && "--against DIR_OF_PROTOTYPE",
+  ];
   const report = {
-    command: `pnpm bench:train --engine ${values.engine}${against} --seconds ${values.seconds} --rounds ${values.rounds} --json FILE`,
+    command: `pnpm bench:train ${flags.filter(Boolean).join(" ")} --seconds ${values.seconds} --rounds ${values.rounds} --report FILE`,
     batch: 64,
     optimizer: "adam",
     machine: { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version },
-    refused,
+    refused: [...refused].map(([engine, reason]) => ({ engine, reason })),
     results,
   };
-  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(values.report, `${JSON.stringify(report, null, 2)}\n`);
 }

@@ -3,6 +3,7 @@ import { argmax, normalizeImage, type PreprocessSpec, softmax } from "@distillat
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Images } from "./data/dataset.ts";
+import { compileStep } from "./engine/capture/compile-step.ts";
 
 /** Logits of many samples, row after row. */
 export interface Logits {
@@ -34,17 +35,47 @@ export interface Fidelity {
 const PREDICT_BATCH = 256;
 const CALIBRATION_BINS = 15;
 
+/** A model in inference mode, captured where the engine has graphs: for one that is run again and again. */
+export interface Predictor {
+  readonly model: LayersModel;
+  logits(inputs: tf.Tensor): tf.Tensor;
+  dispose(): void;
+}
+
+/** Makes a {@link Predictor}; it always uses the model's weights of the moment. */
+export function compilePredictor(model: LayersModel): Predictor {
+  const step = compileStep(({ inputs }) => ({ logits: model.apply(inputs!, { training: false }) as tf.Tensor }), {
+    optimizer: null,
+  });
+  return { model, logits: (inputs) => step.run({ inputs }).logits!, dispose: step.dispose };
+}
+
 /** Runs a model in inference mode over images, all of them or those named by `indices`. */
 export function predictLogits(
-  model: LayersModel,
+  model: LayersModel | Predictor,
   images: Images,
   preprocess: PreprocessSpec,
   indices?: Uint32Array,
 ): Logits {
+  if ("logits" in model) return predictWith(model, images, preprocess, indices);
+  const predictor = compilePredictor(model);
+  try {
+    return predictWith(predictor, images, preprocess, indices);
+  } finally {
+    predictor.dispose();
+  }
+}
+
+function predictWith(
+  predictor: Predictor,
+  images: Images,
+  preprocess: PreprocessSpec,
+  indices: Uint32Array | undefined,
+): Logits {
   const [height, width, channels] = images.shape;
   const length = height * width * channels;
   const count = indices?.length ?? images.count;
-  const classes = model.outputShape[1] as number;
+  const classes = predictor.model.outputShape[1] as number;
   const values = new Float32Array(count * classes);
   for (let start = 0; start < count; start += PREDICT_BATCH) {
     const size = Math.min(PREDICT_BATCH, count - start);
@@ -54,8 +85,8 @@ export function predictLogits(
       normalizeImage(images.pixels.subarray(sample * length, (sample + 1) * length), preprocess, inputs, i * length);
     }
     tf.tidy(() => {
-      const output = model.apply(tf.tensor(inputs, [size, height, width, channels]), { training: false }) as tf.Tensor;
-      values.set(output.dataSync(), start * classes);
+      const logits = predictor.logits(tf.tensor(inputs, [size, height, width, channels]));
+      values.set(logits.dataSync(), start * classes);
     });
   }
   return { classes, values };

@@ -10,6 +10,7 @@ export {
   readCheckpoint,
   writeCheckpoint,
 } from "./checkpoint.ts";
+export type { Teacher } from "./compiled-training.ts";
 export {
   type AugmentConfig,
   type BroughtTeacherConfig,
@@ -38,6 +39,15 @@ export { cachedTeacher } from "./distill/teacher-cache.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
+export {
+  type CompiledStep,
+  type CompileOptions,
+  compileStep,
+  type Fallback,
+  type Feed,
+  type StepStats,
+  type Tensors,
+} from "./engine/capture/compile-step.ts";
 export { type Installed, type InstallOptions, installTensorflow } from "./engine/install-tensorflow.ts";
 export { ENGINE_NAMES, type Engine, type EngineName, selectEngine } from "./engine/select.ts";
 export { type EngineStatus, engineStatus } from "./engine/status.ts";
@@ -53,7 +63,6 @@ export {
 export {
   type EpochRecord,
   removeTrainingState,
-  type Teacher,
   type TrainingEvent,
   type TrainOptions,
   type TrainResult,
@@ -72,6 +81,8 @@ export {
 } from "./losses/index.ts";
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
+export type { ProfiledLayer, ProfiledOp } from "./profile.ts";
+export { type ProfileTrainingOptions, profileTraining, type TrainingProfile } from "./profile-training.ts";
 export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";
 export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";

@@ -10,17 +10,16 @@ import { join } from "node:path";
 import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { compileTraining, type LossValues, type Teacher } from "./compiled-training.ts";
 import type { TrainingConfig } from "./config.ts";
-import { type Batch, batches } from "./data/batches.ts";
+import { batches } from "./data/batches.ts";
 import type { Images } from "./data/dataset.ts";
 import type { Split } from "./data/split.ts";
-import { termsAt } from "./distill/objective.ts";
-import { type LossValues, trainingStep } from "./distill/step.ts";
 import type { TappedModel } from "./distill/taps.ts";
-import { accuracyOf, predictLogits } from "./evaluate.ts";
-import type { Labels, LossTerm, Outputs } from "./losses/index.ts";
-import { setDropoutStep } from "./models/seeded-dropout.ts";
-import { applyGradients, clipByGlobalNorm, type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
+import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
+import { accuracyOf, compilePredictor, predictLogits } from "./evaluate.ts";
+import type { LossTerm } from "./losses/index.ts";
+import { type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
 import { makeOptimizer } from "./optimizers/index.ts";
 import { learningRateAt } from "./schedule.ts";
 import { readTrainingState, writeTrainingState } from "./training-state.ts";
@@ -40,11 +39,10 @@ export interface EpochRecord {
 /** What the loop tells while it runs. */
 export type TrainingEvent =
   | { readonly kind: "resumed"; readonly epoch: number; readonly step: number }
+  /** The engine has graphs, and the step or a part of it runs without. */
+  | { readonly kind: "eager"; readonly fallback: Fallback }
   | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly samples: number }
   | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
-
-/** The teacher's part in a step: what it says of a batch. */
-export type Teacher = (batch: Batch, inputs: tf.Tensor) => Outputs | Promise<Outputs>;
 
 /** What {@link trainModel} needs to know. */
 export interface TrainOptions {
@@ -76,6 +74,8 @@ export interface TrainResult {
   readonly validationAccuracy: number;
   readonly history: readonly EpochRecord[];
   readonly stoppedEarly: boolean;
+  /** How this process' steps were run, and why some were not captured by an engine that can. */
+  readonly steps: StepStats & { readonly fallbacks: readonly Fallback[] };
 }
 
 interface Position {
@@ -91,6 +91,8 @@ interface Position {
 }
 
 const START: Position = { epoch: 0, batch: 0, sums: {}, samples: 0, step: 0, history: [], bestEpoch: 0 };
+/** An epoch of so many steps begins with a look at whether the captured step is still the step; shorter ones would notice it. */
+const RECHECKED_EPOCH = 50;
 const STATE_FILE = "training-state.bin";
 
 /**
@@ -103,7 +105,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const { model, images, split, preprocess, training, seed, onEvent, clock = () => performance.now() } = options;
   const { batchSize, epochs } = training;
   const stepsPerEpoch = Math.ceil(split.train.length / batchSize);
-  const steps = stepsPerEpoch * epochs;
+  const allSteps = stepsPerEpoch * epochs;
   const statePath = join(options.directory, STATE_FILE);
   const optimizer = makeOptimizer(training.optimizer);
   const network = options.tapped ?? { model, names: [] };
@@ -113,6 +115,19 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const state = startOptimizer(network.model, optimizer, saved?.slots);
   const average =
     training.average === undefined ? undefined : averageWeights(network.model, training.average, saved?.average);
+  const fallbacks: Fallback[] = [];
+  const steps = compileTraining({
+    ...options,
+    network,
+    optimizer,
+    state,
+    ...(average && { average }),
+    onFallback: (fallback) => {
+      fallbacks.push(fallback);
+      onEvent?.({ kind: "eager", fallback });
+    },
+  });
+  const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? START;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
@@ -140,11 +155,11 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         ...(options.hidden && { hidden: options.hidden }),
         skip: at.batch,
       };
+      if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();
       for await (const batch of batches(images, split.train, order)) {
-        rate = learningRateAt(at.step, steps, training);
-        const now = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
-        const losses = await runStep(options, network, state, optimizer, batch, now);
-        average?.update(at.step + 1);
+        rate = learningRateAt(at.step, allSteps, training);
+        const losses = await steps.take(batch, { rate, step: at.step, epoch: at.step / stepsPerEpoch });
+        if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate);
         at = {
           ...at,
           step: at.step + 1,
@@ -152,7 +167,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
           samples: at.samples + batch.size,
           sums: addScaled(at.sums, losses, batch.size),
         };
-        onEvent?.({ kind: "step", step: at.step, steps, samples: batch.size });
+        onEvent?.({ kind: "step", step: at.step, steps: allSteps, samples: batch.size });
         // Lets messages in: an abort, or the news that the parent process is gone.
         await new Promise((resolve) => setImmediate(resolve));
         if (options.signal?.aborted) {
@@ -165,7 +180,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       const weights = getWeights(network.model);
       const candidate = average?.values() ?? weights;
       if (average) setWeights(network.model, candidate);
-      const logits = predictLogits(model, images, preprocess, split.validation);
+      const logits = predictLogits(predictor, images, preprocess, split.validation);
       if (average) setWeights(network.model, weights);
       const validationAccuracy = accuracyOf(logits, images.classes, split.validation);
       const losses = Object.fromEntries(Object.entries(at.sums).map(([name, sum]) => [name, sum / at.samples]));
@@ -182,6 +197,8 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       if (options.signal?.aborted && epoch < epochs) throw interrupted(at);
     }
   } finally {
+    steps.dispose();
+    predictor.dispose();
     state.dispose();
     average?.dispose();
   }
@@ -192,6 +209,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     validationAccuracy: bestAccuracy(at),
     history: at.history,
     stoppedEarly: at.epoch < epochs,
+    steps: { ...steps.stats(), fallbacks },
   };
 }
 
@@ -200,42 +218,12 @@ export async function removeTrainingState(directory: string): Promise<void> {
   await rm(join(directory, STATE_FILE), { force: true });
 }
 
-async function runStep(
-  { objective, teacher, training, preprocess }: TrainOptions,
-  network: TappedModel,
-  state: OptimizerState,
-  optimizer: ReturnType<typeof makeOptimizer>,
-  batch: Batch,
-  { rate, step, epoch }: { readonly rate: number; readonly step: number; readonly epoch: number },
-): Promise<LossValues> {
-  const { height, width, channels } = preprocess;
-  setDropoutStep(network.model, step);
-  const inputs = tf.tensor(batch.inputs, [batch.size, height, width, channels]);
-  const labels = labelsOf(batch.classes);
-  const said = await teacher?.(batch, inputs);
-  const mixed = batch.mixed && { labels: labelsOf(batch.mixed.partners), share: batch.mixed.share };
-  const targets = { labels, ...(said && { teacher: said }), ...(mixed && { mixed }) };
-  const { losses, gradients } = trainingStep(network, termsAt(objective, epoch), inputs, targets);
-  tf.dispose({ inputs, targets } as unknown as tf.TensorContainer);
-  if (!Number.isFinite(losses.total)) {
-    tf.dispose([...gradients.values()]);
-    throw new DistillateError({
-      code: "loss-not-finite",
-      message: `the loss is ${losses.total} at step ${step + 1} (learning rate ${rate.toPrecision(3)}); the last epoch's state is kept`,
-      hint: "Lower optimizer.learningRate, lengthen schedule.warmup or set clipNorm, then run again.",
-    });
-  }
-  const limited = training.clipNorm === undefined ? gradients : clipByGlobalNorm(gradients, training.clipNorm);
-  applyGradients(network.model, optimizer, state, limited, { rate, step: step + 1 });
-  return losses;
-}
-
-/** Classes as tensors; those of -1 are left out, and the rest named. */
-function labelsOf(classes: Int32Array): Labels {
-  if (!classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
-  const rows = Int32Array.from(classes.keys()).filter((row) => classes[row]! >= 0);
-  const known = rows.map((row) => classes[row]!);
-  return { classes: tf.tensor1d(known, "int32"), rows: tf.tensor1d(rows, "int32") };
+function notFinite(loss: number, step: number, rate: number): DistillateError {
+  return new DistillateError({
+    code: "loss-not-finite",
+    message: `the loss is ${loss} at step ${step} (learning rate ${rate.toPrecision(3)}); the last epoch's state is kept`,
+    hint: "Lower optimizer.learningRate, lengthen schedule.warmup or set clipNorm, then run again.",
+  });
 }
 
 function bestAccuracy({ history, bestEpoch }: Position): number {

@@ -12,8 +12,10 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 
 /** The average of one model, weight by weight in its order. */
 export interface WeightAverage {
-  /** Takes the weights in, after step `step` (counted from 1). */
-  update(step: number): void;
+  /** The share that the average keeps at step `step` (counted from 1): `d` above. */
+  kept(step: number): number;
+  /** Takes the weights in. */
+  update(kept: tf.Scalar): void;
   values(): readonly Float32Array[];
   dispose(): void;
 }
@@ -26,13 +28,12 @@ export function averageWeights(model: LayersModel, decay: number, saved?: readon
       tf.tidy(() => tf.variable(saved ? tf.tensor(saved[i]!, weight.shape) : tf.clone(weight), false)),
     );
   return {
-    update(step) {
-      const kept = Math.min(decay, (1 + step) / (10 + step));
-      tf.tidy(() => {
-        for (const [i, weight] of model.getWeights().entries()) {
-          averages[i]!.assign(tf.add(tf.mul(averages[i]!, kept), tf.mul(weight, 1 - kept)));
-        }
-      });
+    kept: (step) => Math.min(decay, (1 + step) / (10 + step)),
+    update(kept) {
+      const taken = tf.sub(1, kept);
+      for (const [i, weight] of model.getWeights().entries()) {
+        averages[i]!.assign(tf.add(tf.mul(averages[i]!, kept), tf.mul(weight, taken)));
+      }
     },
     values: () => averages.map((average) => average.dataSync<"float32">().slice()),
     dispose() {

@@ -17,6 +17,7 @@ export const STAGE_ARGS = {
   },
   engine: { type: "string", description: "tensorflow-gpu, tensorflow, wasm or auto", valueHint: "NAME" },
   set: { type: "string", description: "Change values of the configuration: a.b=1,c.d=[2,3]", valueHint: "PATH=VALUE" },
+  profile: { type: "boolean", description: "Train nothing: show where a step's time goes, by operation and layer" },
   json: { type: "boolean", description: "JSON lines instead of text; the result is the last" },
   quiet: { type: "boolean", description: "Say nothing but errors" },
   debug: { type: "boolean", description: "Show the stack of an error" },

@@ -4,6 +4,8 @@ import { DistillateError, isDistillateError } from "@distillate/bundle";
 import { ENGINE_NAMES, type EngineName } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { type PipelineResult, runPipeline, type Target } from "../pipeline/pipeline.ts";
+import { profileRun } from "../pipeline/profile-run.ts";
+import { describeProfile } from "../report/profile-lines.ts";
 import { describeResult } from "../report/result-lines.ts";
 import { createReporter } from "../ui/reporter.ts";
 import { isBundle } from "./model-files.ts";
@@ -33,6 +35,11 @@ export async function runStages(args: StageArgs, until: Target): Promise<number>
     set: text("set"),
   });
   const engine = engineOf(text("engine"));
+  if (args.profile === true) {
+    const profile = await profileRun(config, engine, until === "train");
+    process.stdout.write(args.json === true ? `${JSON.stringify(profile)}\n` : describeProfile(profile));
+    return 0;
+  }
   const out = resolve(text("out") ?? `runs/${config.name}`);
   const abort = new AbortController();
   const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort());

@@ -26,6 +26,7 @@ import { serveParent } from "./child-process.ts";
 import { loadData } from "./load-data.ts";
 import { logitsBytes, readLogits, TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
 import type { QuantizeAwareTask } from "./quantize-aware-task.ts";
+import { pipelineEvent } from "./training-events.ts";
 import type { TrainingOutcome } from "./training-task.ts";
 
 /** The ranges that were learnt, beside the weights that they belong to. */
@@ -69,14 +70,7 @@ async function train(
     seed,
     directory,
     signal,
-    onEvent: (event) => {
-      if (event.kind === "step") onEvent({ job: JOB, ...event });
-      else if (event.kind === "epoch") {
-        const { losses, validationAccuracy, epoch } = event.record;
-        const { imagesPerSecond } = event;
-        onEvent({ kind: "epoch", job: JOB, epoch, epochs, losses, validationAccuracy, imagesPerSecond });
-      } else onEvent({ kind: "note", code: "resumed", message: `${JOB} goes on at step ${event.step}` });
-    },
+    onEvent: (event) => onEvent(pipelineEvent(JOB, event)),
   });
 
   const { model, ranges } = aware.finish();

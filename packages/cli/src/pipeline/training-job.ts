@@ -1,11 +1,9 @@
 /** One network, trained in a process of its own: this is the process' main module. */
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { PreprocessSpec } from "@distillate/bundle";
 import {
   type BroughtTeacherConfig,
   buildModel,
-  type Dataset,
   guide,
   guideByBrought,
   hideLabels,
@@ -28,23 +26,9 @@ import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
 import { loadData } from "./load-data.ts";
 import { logitsBytes, readLogits, TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
+import { pipelineEvent } from "./training-events.ts";
+import { preprocessFor } from "./training-preprocess.ts";
 import type { TrainingOutcome, TrainingTask } from "./training-task.ts";
-
-/** How the images of a set become input for training: channels last, as tfjs wants them. */
-function preprocessFor({ train }: Pick<Dataset, "train">): PreprocessSpec {
-  const [height, width, channels] = train.shape;
-  return {
-    kind: "image",
-    width,
-    height,
-    channels: channels as 1 | 3,
-    fit: "contain",
-    scale: 1 / 255,
-    mean: new Array<number>(channels).fill(0),
-    std: new Array<number>(channels).fill(1),
-    layout: "nhwc",
-  };
-}
 
 async function train(
   task: TrainingTask,
@@ -100,14 +84,7 @@ async function train(
     seed,
     directory,
     signal,
-    onEvent: (event) => {
-      if (event.kind === "step") onEvent({ job, ...event });
-      else if (event.kind === "epoch") {
-        const { record, epochs, imagesPerSecond } = event;
-        const { epoch, losses, validationAccuracy } = record;
-        onEvent({ kind: "epoch", job, epoch, epochs, losses, validationAccuracy, imagesPerSecond });
-      } else onEvent({ kind: "note", code: "resumed", message: `${job} goes on at step ${event.step}` });
-    },
+    onEvent: (event) => onEvent(pipelineEvent(job, event)),
   });
 
   await writeFileAtomic(join(directory, TEST_LOGITS), logitsBytes(predictLogits(model, data.test, preprocess)));

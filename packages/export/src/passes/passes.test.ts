@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
@@ -71,6 +72,12 @@ function after(pass: string, opset: number, ...steps: readonly [name: string, se
         .map((line) => line.trim())
         .join("\n");
 }
+
+test("the page about passes names them all, in their order", () => {
+  const page = readFileSync(new URL("../../../../docs/export-passes.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| ([a-z-]+-[a-z-]+) \|/gm)].map(([, name]) => name);
+  expect(rows).toEqual(PASSES.map(([name]) => name));
+});
 
 describe("what each pass makes, and where it does not fire", () => {
   test("drop-no-ops", () => {

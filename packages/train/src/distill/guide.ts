@@ -2,6 +2,7 @@
 import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import type { AskedTeacher } from "../compiled-training.ts";
 import type { AugmentConfig } from "../config.ts";
 import { isAugmenting } from "../data/augment.ts";
 import type { Images } from "../data/dataset.ts";
@@ -9,7 +10,7 @@ import { type Logits, predictLogits } from "../evaluate.ts";
 import type { TrainOptions } from "../loop.ts";
 import type { LossTerm } from "../losses/index.ts";
 import { tapStudent, tapsOf, tapTeacher } from "./taps.ts";
-import { cachedTeacher, liveTeacher } from "./teacher-cache.ts";
+import { cachedTeacher } from "./teacher-cache.ts";
 import type { BroughtTeacher } from "./teachers/bring.ts";
 
 /** What {@link guide} needs to know of a training. */
@@ -35,11 +36,11 @@ export async function guide(
 ): Promise<Pick<TrainOptions, "teacher" | "tapped">> {
   if (tapsOf(objective).length > 0) {
     return {
-      teacher: liveTeacher(tapTeacher(teacher, objective)),
+      teacher: tapTeacher(teacher, objective),
       tapped: tapStudent(student, teacher, objective, seed),
     };
   }
-  if (isAugmenting(augment)) return { teacher: liveTeacher({ model: teacher, names: [] }) };
+  if (isAugmenting(augment)) return { teacher: { model: teacher, names: [] } };
   return {
     teacher: await cachedTeacher(await table(), images.count, (some) =>
       predictLogits(teacher, images, preprocess, some),
@@ -51,7 +52,7 @@ export async function guide(
 export async function guideByBrought(
   teacher: BroughtTeacher,
   { images, preprocess, augment, table }: Omit<GuideOptions, "seed">,
-): Promise<Pick<TrainOptions, "teacher">> {
+): Promise<{ readonly teacher: AskedTeacher }> {
   if (!isAugmenting(augment)) {
     return { teacher: await cachedTeacher(await table(), images.count, (some) => teacher.logits(images, some)) };
   }

@@ -4,18 +4,12 @@
  */
 import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
+import type { AskedTeacher } from "../compiled-training.ts";
 import type { Logits } from "../evaluate.ts";
-import type { Teacher } from "../loop.ts";
-import { applyTapped, type TappedModel } from "./taps.ts";
 
 const CHECKED = 64;
 /** Relative to the largest logit: what another engine or batch size may round differently. */
 const TOLERANCE = 1e-3;
-
-/** A teacher that is run on the very batch, for students whose images change from epoch to epoch. */
-export function liveTeacher(teacher: TappedModel): Teacher {
-  return (_batch, inputs) => applyTapped(teacher, inputs, false);
-}
 
 /**
  * A teacher that is looked up.
@@ -29,7 +23,7 @@ export async function cachedTeacher(
   { values, classes }: Logits,
   count: number,
   ask: (images: Uint32Array) => Logits | Promise<Logits>,
-): Promise<Teacher> {
+): Promise<AskedTeacher> {
   const rows = values.length / classes;
   if (rows !== count) throw mismatch(`${rows} rows, expected ${count}, one an image`);
   const step = Math.max(1, Math.floor(count / CHECKED));

@@ -6,34 +6,37 @@ import { engineStatus } from "./status.ts";
 
 const here = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
 
-/** Ten steps of our own training step on a seeded net, and ten more in which it is rounded; prints the losses. */
+/** Ten steps of our own training on a seeded net, and ten more in which it is rounded, captured where that can be; prints the losses. */
 const script = `
   const tf = await import("@tensorflow/tfjs-core");
   const { selectEngine } = await import(${here("./select.ts")});
   const { buildModel } = await import(${here("../models/index.ts")});
   const { quantizeAware } = await import(${here("../quantize-aware/quantize-aware.ts")});
-  const { trainingStep } = await import(${here("../distill/step.ts")});
-  const { startOptimizer, applyGradients } = await import(${here("../optimizers/apply.ts")});
+  const { compileTraining } = await import(${here("../compiled-training.ts")});
+  const { startOptimizer } = await import(${here("../optimizers/apply.ts")});
   const { makeOptimizer } = await import(${here("../optimizers/index.ts")});
   const engine = await selectEngine({ engine: process.env.ENGINE });
   const model = buildModel({ name: "ds-cnn", filters: 8, blocks: 1, dropout: 0 }, { shape: [12, 12, 1], classes: 4, seed: 1 });
   const optimizer = makeOptimizer({ name: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 });
-  const inputs = tf.tensor(Float32Array.from({ length: 16 * 144 }, (_, i) => Math.sin(i * 1.7)), [16, 12, 12, 1]);
-  const labels = tf.tensor1d(Int32Array.from({ length: 16 }, (_, i) => i % 4), "int32");
-  const teacher = tf.tensor2d(Float32Array.from({ length: 64 }, (_, i) => 3 * Math.cos(i)), [16, 4]);
-  const objective = [{ name: "ce", weight: 0.5, smoothing: 0.1 }, { name: "kd", weight: 0.5, temperature: 3, standardize: false }];
-  const train = (network) => {
-    const state = startOptimizer(network, optimizer);
-    return Array.from({ length: 10 }, (_, i) => {
-      const targets = { labels: { classes: labels }, teacher: { logits: teacher } };
-      const result = trainingStep({ model: network, names: [] }, objective, inputs, targets);
-      applyGradients(network, optimizer, state, result.gradients, { rate: 0.01, step: i + 1 });
-      return result.losses.total;
-    });
+  const batch = {
+    size: 16,
+    inputs: Float32Array.from({ length: 16 * 144 }, (_, i) => Math.sin(i * 1.7)),
+    classes: Int32Array.from({ length: 16 }, (_, i) => i % 4),
   };
-  const losses = train(model);
-  const rounded = train(quantizeAware(model).model);
-  console.log(JSON.stringify({ engine: engine.name, losses, rounded }));
+  const teacher = () => ({ logits: tf.tensor2d(Float32Array.from({ length: 64 }, (_, i) => 3 * Math.cos(i)), [16, 4]) });
+  const objective = [{ name: "ce", weight: 0.5, smoothing: 0.1 }, { name: "kd", weight: 0.5, temperature: 3, standardize: false }];
+  const train = async (trained) => {
+    const training = compileTraining({
+      network: { model: trained, names: [] }, objective, teacher, optimizer, state: startOptimizer(trained, optimizer),
+      training: { clipNorm: 1 }, preprocess: { height: 12, width: 12, channels: 1 },
+    });
+    const losses = [];
+    for (let step = 0; step < 10; step++) losses.push((await training.take(batch, { rate: 0.01, step, epoch: 0 })).total);
+    return { losses, captured: training.stats().captured };
+  };
+  const plain = await train(model);
+  const rounded = await train(quantizeAware(model).model);
+  console.log(JSON.stringify({ engine: engine.name, losses: plain.losses, rounded: rounded.losses, captured: plain.captured }));
 `;
 
 interface Losses {
@@ -48,8 +51,12 @@ async function losses(engine: EngineName): Promise<Losses> {
     cwd,
     env: { ...process.env, ENGINE: engine },
   });
-  const result = JSON.parse(stdout.trim().split("\n").at(-1)!) as Losses & { readonly engine: EngineName };
+  const result = JSON.parse(stdout.trim().split("\n").at(-1)!) as Losses & {
+    readonly engine: EngineName;
+    readonly captured: number;
+  };
   expect(result.engine).toBe(engine);
+  expect(result.captured).toBe(engine === "tensorflow" ? 8 : 0);
   return result;
 }
 

@@ -9,6 +9,8 @@ import util from "node:util";
 import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import { cacheDirectory } from "../cache-directory.ts";
+import { tensorflowBackend } from "./capture/binding.ts";
+import { installTensorflowKernels, KERNELS_REVISION } from "./tensorflow-kernels/index.ts";
 
 /** The packages that bring the backend. */
 export type NativePackage = "@tensorflow/tfjs-node" | "@tensorflow/tfjs-node-gpu";
@@ -18,7 +20,7 @@ export function engineCacheDirectory(): string {
   return cacheDirectory("engines", "tensorflow");
 }
 
-/** Makes a native package the backend of this process and returns the version of its library; throws `engine-missing` when it isn't there. */
+/** Makes a native package the backend of this process and returns the version of its library and of our kernels; throws `engine-missing` when it isn't there. */
 export async function loadTensorflow(name: NativePackage): Promise<string> {
   const places = [import.meta.url, join(process.cwd(), "package.json"), join(engineCacheDirectory(), "package.json")];
   const load = places.map((place) => createRequire(place)).find((require) => resolves(require, name));
@@ -36,8 +38,8 @@ export async function loadTensorflow(name: NativePackage): Promise<string> {
   }
   await tf.setBackend("tensorflow");
   await tf.ready();
-  const { binding } = tf.backend() as unknown as { binding: { TF_Version: string } };
-  return binding.TF_Version;
+  installTensorflowKernels();
+  return `${tensorflowBackend()!.binding.TF_Version}+kernels.${KERNELS_REVISION}`;
 }
 
 function missing(message: string): DistillateError {

@@ -17,7 +17,11 @@ export function decoupledDistillation(
   student: tf.Tensor2D,
   teacher: tf.Tensor2D,
   labels: tf.Tensor1D,
-  { alpha, beta, temperature }: { readonly alpha: number; readonly beta: number; readonly temperature: number },
+  {
+    alpha,
+    beta,
+    temperature,
+  }: { readonly alpha: number; readonly beta: number; readonly temperature: number | tf.Scalar },
 ): tf.Scalar {
   const target = tf.cast(tf.oneHot(labels, student.shape[1]), "float32");
   const others = tf.sub(1, target);
@@ -38,5 +42,5 @@ export function decoupledDistillation(
   const targetTerm = tf.add(divergence(t.own, s.own), divergence(t.rest, s.rest));
   const otherTerm = tf.sum(tf.mul(others, divergence(t.among, s.among)), -1);
   const total = tf.add(tf.mul(targetTerm, alpha), tf.mul(otherTerm, beta));
-  return tf.mul(tf.mean(total), temperature ** 2) as tf.Scalar;
+  return tf.mul(tf.mean(total), tf.square(temperature)) as tf.Scalar;
 }

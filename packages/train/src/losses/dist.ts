@@ -19,12 +19,16 @@ const SMALLEST = 1e-30;
 export function correlationDistillation(
   student: tf.Tensor2D,
   teacher: tf.Tensor2D,
-  { beta, gamma, temperature }: { readonly beta: number; readonly gamma: number; readonly temperature: number },
+  {
+    beta,
+    gamma,
+    temperature,
+  }: { readonly beta: number; readonly gamma: number; readonly temperature: number | tf.Scalar },
 ): tf.Scalar {
   const [s, t] = [student, teacher].map((logits) => tf.softmax(tf.div(logits, temperature) as tf.Tensor2D));
   const within = tf.sub(1, tf.mean(correlation(s!, t!, 1)));
   const across = tf.sub(1, tf.mean(correlation(s!, t!, 0)));
-  return tf.mul(tf.add(tf.mul(within, beta), tf.mul(across, gamma)), temperature ** 2) as tf.Scalar;
+  return tf.mul(tf.add(tf.mul(within, beta), tf.mul(across, gamma)), tf.square(temperature)) as tf.Scalar;
 }
 
 /** Pearson's correlation along an axis. */

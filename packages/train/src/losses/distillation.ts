@@ -8,18 +8,20 @@
  * runs over the classes: an average over them too would weaken the term C times.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { crossEntropyRows } from "../engine/softmax-cross-entropy.ts";
 
 /** Kullback-Leibler divergence of softened outputs, times T², in nats. Both logits are `[N, C]`; the teacher gets no gradient. */
-export function distillation(student: tf.Tensor2D, teacher: tf.Tensor2D, temperature: number): tf.Scalar {
+export function distillation(student: tf.Tensor2D, teacher: tf.Tensor2D, temperature: number | tf.Scalar): tf.Scalar {
   const logTarget = tf.logSoftmax(tf.div(teacher, temperature) as tf.Tensor2D);
-  const target = tf.exp(logTarget);
+  const target = tf.exp(logTarget) as tf.Tensor2D;
+  // The divergence is the cross-entropy less the teacher's own entropy.
+  const entropy = tf.neg(tf.sum(tf.mul(target, logTarget), -1));
   const loss = tf.customGrad((z, save) => {
-    const logProbabilities = tf.logSoftmax(tf.div(z as tf.Tensor2D, temperature) as tf.Tensor2D);
-    (save as tf.GradSaveFunc)([logProbabilities, target]);
-    const divergence = tf.sum(tf.mul(target, tf.sub(logTarget, logProbabilities)), -1);
-    const value = tf.mul(tf.mean(divergence), temperature ** 2) as tf.Scalar;
+    const { losses, slopes } = crossEntropyRows(tf.div(z as tf.Tensor2D, temperature) as tf.Tensor2D, target);
+    (save as tf.GradSaveFunc)([slopes]);
+    const value = tf.mul(tf.mean(tf.sub(losses, entropy)), tf.square(temperature)) as tf.Scalar;
     const gradFunc = (dy: tf.Scalar, saved: tf.Tensor[]): tf.Tensor =>
-      tf.mul(tf.sub(tf.exp(saved[0]!), saved[1]!), tf.mul(dy, temperature / student.shape[0]));
+      tf.mul(saved[0]!, tf.mul(dy, tf.div(temperature, student.shape[0])));
     return { value, gradFunc };
   });
   return loss(student) as tf.Scalar;

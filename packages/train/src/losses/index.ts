@@ -24,10 +24,10 @@ export interface Outputs {
 
 /** The labels of a batch. */
 export interface Labels {
-  /** `[M]`, int32. */
+  /** `[N]`, int32; any class for a sample without a label. */
   readonly classes: tf.Tensor1D;
-  /** Whose they are, `[M]`, int32; left out where every sample has one, in order. */
-  readonly rows?: tf.Tensor1D;
+  /** 1 for a sample with a label and 0 for one without, `[N]`; left out where every sample has one. */
+  readonly known?: tf.Tensor1D;
 }
 
 /** What a loss sees of one batch. */
@@ -35,7 +35,7 @@ export interface LossInput {
   readonly student: Outputs;
   readonly labels: Labels;
   /** There where images were mixed: the partners' labels, and the share that is left of each sample's own. */
-  readonly mixed?: { readonly labels: Labels; readonly share: number };
+  readonly mixed?: { readonly labels: Labels; readonly share: number | tf.Scalar };
   /** There while a teacher takes part; it gets no gradient. */
   readonly teacher?: Outputs;
 }
@@ -56,13 +56,16 @@ export type LossTerm = {
 /** The name of a loss. */
 export type LossName = LossTerm["name"];
 
-/** A term whose schedules have been read for one step. */
-type Numeric<Term> = {
-  readonly [Key in keyof Term]: Scheduled extends Term[Key] ? number : Term[Key];
+/** A knob that may move is a tensor while it does, so that a captured step is told its value. */
+type Moved<Term> = {
+  readonly [Key in keyof Term]: Scheduled extends Term[Key] ? number | tf.Scalar : Term[Key];
 };
 
 /** A term at one moment of the training. */
-export type TermOf<Name extends LossName> = Numeric<Extract<LossTerm, { name: Name }>>;
+export type TermOf<Name extends LossName> = Moved<Extract<LossTerm, { name: Name }>>;
+
+/** Any term at one moment of the training. */
+export type MovedTerm = { [Name in LossName]: TermOf<Name> }[LossName];
 
 /** All losses. */
 export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: TermOf<Name>) => tf.Scalar } = {
@@ -70,7 +73,7 @@ export const LOSSES: { readonly [Name in LossName]: (input: LossInput, term: Ter
     const own = withLabels(student.logits, labels, smoothing);
     if (mixed === undefined) return own;
     const others = withLabels(student.logits, mixed.labels, smoothing);
-    return tf.add(tf.mul(own, mixed.share), tf.mul(others, 1 - mixed.share));
+    return tf.add(tf.mul(own, mixed.share), tf.mul(others, tf.sub(1, mixed.share)));
   },
   kd: (input, term) => {
     const { student, teacher } = logitsOf(input, term.standardize);
@@ -105,10 +108,9 @@ export function featureName(loss: LossName, { student, teacher }: Tap): string {
 }
 
 /** Cross-entropy over the samples that have a label: 0, without a slope, where none has. */
-function withLabels(logits: tf.Tensor2D, { classes, rows }: Labels, smoothing: number): tf.Scalar {
-  if (rows === undefined) return crossEntropy(logits, classes, smoothing);
-  if (rows.size === 0) return tf.mul(tf.sum(logits), 0);
-  return crossEntropy(tf.gather(logits, rows), classes, smoothing);
+function withLabels(logits: tf.Tensor2D, { classes, known }: Labels, smoothing: number): tf.Scalar {
+  if (known === undefined) return crossEntropy(logits, classes, smoothing);
+  return crossEntropy(logits, classes, smoothing, tf.div(known, tf.maximum(tf.sum(known), 1)));
 }
 
 function teacherOf({ teacher }: LossInput): Outputs {

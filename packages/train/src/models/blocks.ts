@@ -1,6 +1,7 @@
 /** The layers that the architectures share, each named and seeded: equal seeds give equal weights, whatever was built before. */
 import { initializers, layers } from "@tensorflow/tfjs-layers";
 import { deriveSeed } from "../random.ts";
+import { FusedBatchNorm } from "./fused-batch-norm.ts";
 import { SeededDropout } from "./seeded-dropout.ts";
 
 type Layer = layers.Layer;
@@ -67,7 +68,7 @@ export function blocksFor(seed: number): Blocks {
         useBias: false,
         depthwiseInitializer: he(),
       }),
-    batchNorm: (name) => layers.batchNormalization({ name, momentum: 0.9 }),
+    batchNorm: (name) => new FusedBatchNorm({ name, momentum: 0.9 }),
     relu: (name) => layers.reLU({ name }),
     dense: (name, { units, activation, inputShape }) =>
       layers.dense({

@@ -8,7 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, layers } from "@tensorflow/tfjs-layers";
-import { randomFor } from "../random.ts";
+import { seededUniform } from "../engine/seeded-uniform.ts";
 
 type CallOptions = { readonly training?: boolean };
 
@@ -18,7 +18,7 @@ export class SeededDropout extends layers.Layer {
   readonly rate: number;
   readonly seed: number;
   /** Set by {@link setDropoutStep} before each training step. */
-  step = 0;
+  step: number | tf.Scalar = 0;
 
   constructor(config: { readonly name: string; readonly rate: number; readonly seed: number }) {
     super({ name: config.name });
@@ -30,12 +30,9 @@ export class SeededDropout extends layers.Layer {
   override call(inputs: tf.Tensor | tf.Tensor[], options: CallOptions): tf.Tensor {
     const input = Array.isArray(inputs) ? inputs[0]! : inputs;
     if (options.training !== true || this.rate === 0) return tf.clone(input);
-    const random = randomFor(this.seed, this.step);
-    const threshold = this.rate * 2 ** 32;
     const scale = 1 / (1 - this.rate);
-    const mask = new Float32Array(input.size);
-    for (let i = 0; i < mask.length; i++) mask[i] = random.next() >>> 0 < threshold ? 0 : scale;
-    return tf.mul(input, tf.tensor(mask, input.shape));
+    const uniform = seededUniform(input.shape, this.seed, this.step);
+    return tf.mul(input, tf.mul(tf.cast(tf.greaterEqual(uniform, this.rate), "float32"), scale));
   }
 
   override computeOutputShape<Shape>(inputShape: Shape): Shape {
@@ -47,7 +44,7 @@ export class SeededDropout extends layers.Layer {
   }
 }
 
-/** Gives every dropout layer of a model the masks of one step. */
-export function setDropoutStep(model: LayersModel, step: number): void {
+/** Gives every dropout layer of a model the masks of one step; an int32 tensor where a captured step is told its number. */
+export function setDropoutStep(model: LayersModel, step: number | tf.Scalar): void {
   for (const layer of model.layers) if (layer instanceof SeededDropout) layer.step = step;
 }

@@ -11,18 +11,27 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, OptimizerConfig } from "./index.ts";
 
 /** Makes {@link Optimizer} `adam`; its slots are `m` and `v`. */
-export function adam(config: Extract<OptimizerConfig, { name: "adam" }>): Optimizer {
-  const { beta1, beta2, epsilon, weightDecay } = config;
+export function adam({ beta1, beta2, epsilon }: Extract<OptimizerConfig, { name: "adam" }>): Omit<Optimizer, "decay"> {
   return {
     slots: ["m", "v"],
-    update({ weight, gradient, slots: [m, v], rate, step }) {
+    numbers(rate, step) {
       const correction = Math.sqrt(1 - beta2 ** step);
+      return { size: (rate * correction) / (1 - beta1 ** step), epsilon: epsilon * correction };
+    },
+    update({ weight, gradient, slots: [m, v], numbers }) {
       const nextM = tf.add(tf.mul(m!, beta1), tf.mul(gradient, 1 - beta1));
       const nextV = tf.add(tf.mul(v!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-      const size = (rate * correction) / (1 - beta1 ** step);
-      const change = tf.div(tf.mul(nextM, size), tf.add(tf.sqrt(nextV), epsilon * correction));
-      const decayed = weightDecay === 0 ? weight : tf.mul(weight, 1 - rate * weightDecay);
-      return { weight: tf.sub(decayed, change), slots: [nextM, nextV] };
+      const change = tf.div(tf.mul(nextM, numbers.size!), tf.add(tf.sqrt(nextV), numbers.epsilon!));
+      return { weight: tf.sub(weight, change), slots: [nextM, nextV] };
+    },
+    inPlace({ gradient, numbers }) {
+      // Without powers of the betas the op corrects nothing: the step's size has it already.
+      const none = tf.scalar(0);
+      return {
+        op: "ResourceApplyAdam",
+        attrs: { T: { kind: "type", value: 1 } },
+        inputs: [none, none, numbers.size!, tf.scalar(beta1), tf.scalar(beta2), numbers.epsilon!, gradient],
+      };
     },
   };
 }

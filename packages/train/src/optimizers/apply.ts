@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { updateInPlace } from "../engine/capture/recorder.ts";
 import type { Optimizer } from "./index.ts";
 
 /** The state of an optimiser: for each trainable weight, in the model's order, its slots. */
@@ -27,42 +28,41 @@ export function startOptimizer(
   return { slots, dispose };
 }
 
-/** Applies one update to every trainable weight and disposes the gradients. */
+/** The numbers of one step by name, `decay` among them: see {@link Optimizer.numbers}. */
+export function numbersOf(optimizer: Optimizer, rate: number, step: number): Readonly<Record<string, number>> {
+  return { ...optimizer.numbers(rate, step), ...(optimizer.decay && { decay: optimizer.decay(rate) }) };
+}
+
+/** Applies one update to every trainable weight. Runs inside a `tidy`. */
 export function applyGradients(
   model: LayersModel,
   optimizer: Optimizer,
   state: OptimizerState,
   gradients: ReadonlyMap<string, tf.Tensor>,
-  at: { readonly rate: number; readonly step: number },
+  numbers: Readonly<Record<string, tf.Scalar>>,
 ): void {
   for (const [index, layerWeight] of model.trainableWeights.entries()) {
-    tf.tidy(() => {
-      const weight = layerWeight.read() as tf.Variable;
-      const slots = state.slots[index]!;
-      const updated = optimizer.update({ weight, gradient: gradients.get(layerWeight.name)!, slots, ...at });
-      weight.assign(updated.weight);
-      for (const [place, slot] of slots.entries()) slot.assign(updated.slots[place]!);
-    });
+    const weight = layerWeight.read() as tf.Variable;
+    const slots = state.slots[index]!;
+    const gradient = gradients.get(layerWeight.name)!;
+    if (optimizer.decay) weight.assign(tf.mul(weight, numbers.decay!));
+    updateInPlace(
+      () => ({ ...optimizer.inPlace({ gradient, numbers }), variables: [weight, ...slots] }),
+      () => {
+        const updated = optimizer.update({ weight, gradient, slots, numbers });
+        weight.assign(updated.weight);
+        for (const [place, slot] of slots.entries()) slot.assign(updated.slots[place]!);
+      },
+    );
   }
-  for (const gradient of gradients.values()) gradient.dispose();
 }
 
-/**
- * Scales gradients so that their global norm is at most `limit` (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1).
- * Disposes what it replaces.
- */
+/** Scales gradients so that their global norm is at most `limit` (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1). */
 export function clipByGlobalNorm(
   gradients: ReadonlyMap<string, tf.Tensor>,
   limit: number,
 ): ReadonlyMap<string, tf.Tensor> {
-  const norm = tf.tidy(() =>
-    Math.sqrt(tf.addN([...gradients.values()].map((g) => tf.sum(tf.square(g)))).dataSync()[0]!),
-  );
-  if (!(norm > limit)) return gradients;
-  const clipped = new Map<string, tf.Tensor>();
-  for (const [name, gradient] of gradients) {
-    clipped.set(name, tf.mul(gradient, limit / norm));
-    gradient.dispose();
-  }
-  return clipped;
+  const norm = tf.sqrt(tf.addN([...gradients.values()].map((gradient) => tf.sum(tf.square(gradient)))));
+  const scale = tf.div(limit, tf.maximum(norm, limit));
+  return new Map([...gradients].map(([name, gradient]) => [name, tf.mul(gradient, scale)]));
 }

@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { TrainingConfig } from "../config.ts";
+import type { InPlaceUpdate } from "../engine/capture/recorder.ts";
 import { adam } from "./adam.ts";
 import { sgd } from "./sgd.ts";
 
@@ -9,7 +10,18 @@ export type OptimizerConfig = TrainingConfig["optimizer"];
 /** A pure update rule; all of its state is in the slots, one tensor each per weight and zero at the start. */
 export interface Optimizer {
   readonly slots: readonly string[];
+  /** What a weight is multiplied by before its update, at a learning rate; left out where weights do not decay. */
+  readonly decay?: (rate: number) => number;
+  /**
+   * The numbers of one step, which the update is handed as tensors: JavaScript computes them in double precision, and a captured
+   * step is told them anew each time.
+   *
+   * @param step - Counted from 1.
+   */
+  numbers(rate: number, step: number): Readonly<Record<string, number>>;
   update(input: OptimizerInput): { readonly weight: tf.Tensor; readonly slots: readonly tf.Tensor[] };
+  /** The same update as one op of TensorFlow on a weight and its slots. */
+  inPlace(input: Pick<OptimizerInput, "gradient" | "numbers">): Omit<InPlaceUpdate, "variables">;
 }
 
 /** What one update sees of one weight. */
@@ -17,9 +29,7 @@ export interface OptimizerInput {
   readonly weight: tf.Tensor;
   readonly gradient: tf.Tensor;
   readonly slots: readonly tf.Tensor[];
-  readonly rate: number;
-  /** Counted from 1. */
-  readonly step: number;
+  readonly numbers: Readonly<Record<string, tf.Scalar>>;
 }
 
 /** All optimisers by name. */
@@ -29,5 +39,6 @@ export const OPTIMIZERS: {
 
 /** The update rule of a configuration. */
 export function makeOptimizer(config: OptimizerConfig): Optimizer {
-  return config.name === "adam" ? OPTIMIZERS.adam(config) : OPTIMIZERS.sgd(config);
+  const rule = config.name === "adam" ? OPTIMIZERS.adam(config) : OPTIMIZERS.sgd(config);
+  return config.weightDecay === 0 ? rule : { ...rule, decay: (rate) => 1 - rate * config.weightDecay };
 }

@@ -10,14 +10,18 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, OptimizerConfig } from "./index.ts";
 
 /** Makes {@link Optimizer} `sgd`; its slot is the velocity `u`. */
-export function sgd(config: Extract<OptimizerConfig, { name: "sgd" }>): Optimizer {
-  const { momentum, weightDecay } = config;
+export function sgd({ momentum }: Extract<OptimizerConfig, { name: "sgd" }>): Omit<Optimizer, "decay"> {
   return {
     slots: ["u"],
-    update({ weight, gradient, slots: [velocity], rate }) {
+    numbers: (rate) => ({ rate }),
+    update({ weight, gradient, slots: [velocity], numbers }) {
       const next = tf.add(tf.mul(velocity!, momentum), gradient);
-      const decayed = weightDecay === 0 ? weight : tf.mul(weight, 1 - rate * weightDecay);
-      return { weight: tf.sub(decayed, tf.mul(next, rate)), slots: [next] };
+      return { weight: tf.sub(weight, tf.mul(next, numbers.rate!)), slots: [next] };
     },
+    inPlace: ({ gradient, numbers }) => ({
+      op: "ResourceApplyMomentum",
+      attrs: { T: { kind: "type", value: 1 } },
+      inputs: [numbers.rate!, gradient, tf.scalar(momentum)],
+    }),
   };
 }

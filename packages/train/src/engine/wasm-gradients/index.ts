@@ -12,7 +12,7 @@ import { reduceLeading } from "./reduce-leading.ts";
 import { segmentSum } from "./segment-sum.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 2;
+export const KERNELS_REVISION = 3;
 
 let installed = false;
 

@@ -1,0 +1,58 @@
+/**
+ * `node --import tsx --conditions=@distillate/source packages/train/bench/soak.ts [--steps 100000] [--model mlp]`
+ *
+ * Many captured steps in one process: resident memory after the first thousand and at the end, and what is left in tfjs and in the
+ * addon. A line of JSON; exit status 1 where memory grew by 20 MB or more, or a tensor was left.
+ */
+import { parseArgs } from "node:util";
+import * as tf from "@tensorflow/tfjs-core";
+import { compileTraining } from "../src/compiled-training.ts";
+import { selectEngine } from "../src/engine/select.ts";
+import { startOptimizer } from "../src/optimizers/apply.ts";
+import { makeOptimizer } from "../src/optimizers/index.ts";
+import { BENCH_MODELS, type BenchModelName } from "./models.ts";
+
+const { values } = parseArgs({
+  options: { steps: { type: "string", default: "100000" }, model: { type: "string", default: "mlp" } },
+});
+const LIMIT = 20;
+const FIRST = 1000;
+const { version } = await selectEngine({ engine: "tensorflow" });
+const { shape, build } = BENCH_MODELS[values.model as BenchModelName];
+const [height, width, channels] = shape;
+const model = build();
+const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+const optimizer = makeOptimizer({ name: "adam", learningRate: 1e-3, ...knobs });
+const training = compileTraining({
+  network: { model, names: [] },
+  objective: [{ name: "ce", weight: 1, smoothing: 0 }],
+  optimizer,
+  state: startOptimizer(model, optimizer),
+  preprocess: { height, width, channels },
+  training: {},
+});
+const { binding } = tf.backend() as unknown as { readonly binding: { getNumOfTensors(): number } };
+const state = () => ({
+  megabytes: process.memoryUsage.rss() / 2 ** 20,
+  tensors: tf.memory().numTensors,
+  native: binding.getNumOfTensors(),
+});
+const batch = {
+  size: 64,
+  indices: new Uint32Array(64),
+  inputs: Float32Array.from({ length: 64 * height * width * channels }, (_, i) => Math.sin(i)),
+  classes: Int32Array.from({ length: 64 }, (_, i) => i % 10),
+};
+const steps = Number(values.steps);
+let early = state();
+for (let step = 0; step < steps; step++) {
+  await training.take(batch, { rate: 1e-4, step, epoch: 0 });
+  if (step + 1 === FIRST) early = state();
+  // A loop of promises alone never lets the collector's own tasks run.
+  if (step % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+}
+const late = state();
+const grown = late.megabytes - early.megabytes;
+const { captured } = training.stats();
+console.log(JSON.stringify({ model: values.model, version, steps, captured, early, late, grownMegabytes: grown }));
+if (grown >= LIMIT || late.tensors > early.tensors || late.native > early.native) process.exitCode = 1;

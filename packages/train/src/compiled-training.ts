@@ -1,0 +1,174 @@
+/**
+ * A training step as a function of tensors: forward, losses, gradients, clipping, update and average in one piece, which an engine
+ * with graphs captures.
+ *
+ * Whatever differs from step to step goes in as a tensor: the batch, what a teacher outside said of it, the step's number (for
+ * dropout), the optimiser's numbers, knobs that move. Everything else may be frozen.
+ */
+import type { PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
+import type { TrainingConfig } from "./config.ts";
+import type { Batch } from "./data/batches.ts";
+import { termsAt } from "./distill/objective.ts";
+import { trainingStep } from "./distill/step.ts";
+import { applyTapped, type TappedModel } from "./distill/taps.ts";
+import { compileStep, type Fallback, type StepStats, type Tensors } from "./engine/capture/compile-step.ts";
+import type { Labels, LossTerm, MovedTerm, Outputs } from "./losses/index.ts";
+import { setDropoutStep } from "./models/seeded-dropout.ts";
+import { applyGradients, clipByGlobalNorm, numbersOf, type OptimizerState } from "./optimizers/apply.ts";
+import type { Optimizer } from "./optimizers/index.ts";
+import type { WeightAverage } from "./weight-average.ts";
+
+/** Losses of one step by name; `total` is their weighted sum. */
+export type LossValues = Readonly<Record<string, number>>;
+
+/** A teacher outside of the step, asked about each batch. */
+export type AskedTeacher = (batch: Batch) => Outputs | Promise<Outputs>;
+
+/** The teacher's part in a step: a network that is run on the very batch, or one that is asked. */
+export type Teacher = TappedModel | AskedTeacher;
+
+/** What takes part in a training. */
+export interface TrainingParts {
+  readonly network: TappedModel;
+  readonly objective: readonly LossTerm[];
+  readonly teacher?: Teacher;
+  readonly optimizer: Optimizer;
+  readonly state: OptimizerState;
+  readonly average?: WeightAverage;
+  readonly preprocess: Pick<PreprocessSpec, "height" | "width" | "channels">;
+  readonly training: Pick<TrainingConfig, "clipNorm">;
+  /** `false` runs every step eagerly. */
+  readonly capture?: boolean;
+  readonly onFallback?: (fallback: Fallback) => void;
+}
+
+/** Where a step stands. */
+export interface Moment {
+  /** Learning rate. */
+  readonly rate: number;
+  /** Steps before this one. */
+  readonly step: number;
+  /** Epochs before this step, with fractions. */
+  readonly epoch: number;
+}
+
+/** A training's steps. */
+export interface CompiledTraining {
+  /** Takes one step; the weights and all other state are updated even if a loss is not finite. */
+  take(batch: Batch, moment: Moment): Promise<LossValues>;
+  /** Compares the next step with its graph: called where numbers that no step was told of might have changed. */
+  recheck(): void;
+  stats(): StepStats;
+  dispose(): void;
+}
+
+type Scalars = Readonly<Record<string, tf.Scalar>>;
+
+/** Makes the steps of a training. */
+export function compileTraining(parts: TrainingParts): CompiledTraining {
+  const { teacher, onFallback, capture = true } = parts;
+  // Our own optimisers are handed their numbers.
+  const options = { optimizer: null, capture, ...(onFallback && { onFallback }) };
+  const compiled = compileStep((inputs) => takeStep(parts, inputs), options);
+  return {
+    async take(batch, moment) {
+      const said = typeof teacher === "function" ? await teacher(batch) : undefined;
+      const inputs = inputsOf(parts, batch, said, moment);
+      try {
+        const losses = Object.entries(compiled.run(inputs));
+        const values = losses.map(([name, loss]) => [name, loss.dataSync()[0]!] as const);
+        tf.dispose(losses.map(([, loss]) => loss));
+        return Object.fromEntries(values);
+      } finally {
+        tf.dispose(Object.values(inputs));
+      }
+    },
+    recheck: compiled.recheck,
+    stats: compiled.stats,
+    dispose: compiled.dispose,
+  };
+}
+
+/** Everything that one step must be told, by name. */
+function inputsOf(
+  { objective, optimizer, average, preprocess }: TrainingParts,
+  batch: Batch,
+  said: Outputs | undefined,
+  { rate, step, epoch }: Moment,
+): Tensors {
+  const { mixed } = batch;
+  const numbers = {
+    ...named("optimizer", numbersOf(optimizer, rate, step + 1)),
+    ...named("term", movedKnobs(objective, epoch)),
+    ...(average && { kept: average.kept(step + 1) }),
+    ...(mixed && { share: mixed.share }),
+  };
+  return {
+    inputs: tf.tensor(batch.inputs, [batch.size, preprocess.height, preprocess.width, preprocess.channels]),
+    step: tf.scalar(step, "int32"),
+    ...named("labels", labelTensors(batch.classes)),
+    ...(mixed && named("partners", labelTensors(mixed.partners))),
+    ...(said && { logits: said.logits, ...named("feature", said.features ?? {}) }),
+    ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value)])),
+  };
+}
+
+/** The step itself: tensors in, losses out, and the variables as they are after it. */
+function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
+  const { network, objective, teacher, optimizer, state, average, training } = parts;
+  setDropoutStep(network.model, inputs.step as tf.Scalar);
+  const share = inputs.share as tf.Scalar | undefined;
+  const said = typeof teacher === "object" ? applyTapped(teacher, inputs.inputs!, false) : outputsIn(inputs);
+  const targets = {
+    labels: group(inputs, "labels") as unknown as Labels,
+    ...(said && { teacher: said }),
+    ...(share && { mixed: { labels: group(inputs, "partners") as unknown as Labels, share } }),
+  };
+  const knobs = group(inputs, "term");
+  const terms = objective.map((term, i) => ({ ...term, ...group(knobs, String(i)) }) as unknown as MovedTerm);
+  const { losses, gradients } = trainingStep(network, terms, inputs.inputs!, targets);
+  const limited = training.clipNorm === undefined ? gradients : clipByGlobalNorm(gradients, training.clipNorm);
+  applyGradients(network.model, optimizer, state, limited, group(inputs, "optimizer") as Scalars);
+  average?.update(inputs.kept as tf.Scalar);
+  return losses;
+}
+
+/** The knobs that have a schedule, with their values now: `<term>.<knob>`. */
+function movedKnobs(objective: readonly LossTerm[], epoch: number): Readonly<Record<string, number>> {
+  const now = termsAt(objective, epoch);
+  return Object.fromEntries(
+    objective.flatMap((term, i) =>
+      Object.entries(term).flatMap(([knob, value]) =>
+        typeof value === "object" && "from" in value
+          ? [[`${i}.${knob}`, (now[i] as unknown as Record<string, number>)[knob]!]]
+          : [],
+      ),
+    ),
+  );
+}
+
+function outputsIn(inputs: Tensors): Outputs | undefined {
+  return inputs.logits && { logits: inputs.logits as tf.Tensor2D, features: group(inputs, "feature") };
+}
+
+/** Classes as a tensor; where some are -1, which those are. */
+function labelTensors(classes: Int32Array): Tensors {
+  if (!classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
+  return {
+    classes: tf.tensor1d(
+      classes.map((each) => Math.max(0, each)),
+      "int32",
+    ),
+    known: tf.tensor1d(Float32Array.from(classes, (each) => Number(each >= 0))),
+  };
+}
+
+function named<Value>(prefix: string, values: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value]));
+}
+
+function group(tensors: Tensors, prefix: string): Tensors {
+  const members = Object.entries(tensors).filter(([name]) => name.startsWith(`${prefix}.`));
+  return Object.fromEntries(members.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor]));
+}
