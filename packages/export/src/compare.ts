@@ -6,7 +6,7 @@
  * Tensors are the same where they have the same name; of one that is rounded, what its readers see: the value behind its pair.
  * Memory does not grow with the samples.
  */
-import { DistillateError } from "@distillate/bundle";
+import { argmax, DistillateError } from "@distillate/bundle";
 import type { Edge, Feeds, Graph, RunnableModel } from "./graph.ts";
 import { encodeModel } from "./onnx/encode.ts";
 import type { Calibration } from "./quantize/calibrate/observe.ts";
@@ -168,13 +168,8 @@ function measures({ a, b, dot, noise, largest }: Sums): Omit<TensorComparison, "
 
 function agreeing(a: Float32Array, b: Float32Array, size: number): number {
   const width = a.length / size;
-  const best = (values: Float32Array, row: number): number => {
-    let most = row * width;
-    for (let i = most; i < (row + 1) * width; i++) if (values[i]! > values[most]!) most = i;
-    return most;
-  };
   let same = 0;
-  for (let row = 0; row < size; row++) if (best(a, row) === best(b, row)) same++;
+  for (let row = 0; row < a.length; row += width) if (argmax(a, row, width) === argmax(b, row, width)) same++;
   return same;
 }
 

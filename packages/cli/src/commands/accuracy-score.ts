@@ -1,3 +1,4 @@
+import { argmax } from "@distillate/bundle";
 import { type Calibration, compact, encodeModel, type Feeds, type Graph, type Score } from "@distillate/export";
 import { nodeRunner } from "../pipeline/node-runner.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
@@ -31,11 +32,7 @@ async function answersOf(graph: Graph, samples: Calibration["samples"]): Promise
       const { bytes, shape } = (await model.run(feeds))[output]!;
       const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
       const width = values.length / (shape[0] ?? 1);
-      for (let row = 0; row < values.length; row += width) {
-        let best = row;
-        for (let i = row; i < row + width; i++) if (values[i]! > values[best]!) best = i;
-        answers.push(best - row);
-      }
+      for (let row = 0; row < values.length; row += width) answers.push(argmax(values, row, width));
     }
   } finally {
     await model.dispose();

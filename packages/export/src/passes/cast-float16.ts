@@ -34,15 +34,19 @@ export interface Float16Graph {
   readonly kept: readonly KeptFloat[];
 }
 
-/** See the file's header. A graph that has float16 in it already comes back as it is. */
-export function castFloat16(graph: Graph): Float16Graph {
+/**
+ * See the file's header. A graph that has float16 in it already comes back as it is.
+ *
+ * @param wish - Why else a node shall stay in float32; none without.
+ */
+export function castFloat16(graph: Graph, wish: (node: Node) => string | undefined = () => undefined): Float16Graph {
   const types = new Map<Edge, DType>();
   for (const [name, { dtype }] of [...graph.constants, ...graph.values]) types.set(name, dtype);
   for (const { name, dtype } of graph.inputs) types.set(name, dtype);
   if ([...types.values()].includes("float16") || ![...types.values()].includes("float32")) return { graph, kept: [] };
   const isFloat = (edge: Edge): boolean => types.get(edge) === "float32";
   const kept = graph.nodes.flatMap((node): KeptFloat[] => {
-    const reason = reasonToKeep(graph, node);
+    const reason = reasonToKeep(graph, node) ?? wish(node);
     return reason !== undefined && [...node.inputs, ...node.outputs].some(isFloat) ? [{ node: node.name, reason }] : [];
   });
   const stays = new Set(kept.map(({ node }) => node));

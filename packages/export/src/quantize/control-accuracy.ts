@@ -10,6 +10,7 @@ import type { Feeds, Graph } from "../graph.ts";
 import type { Calibration } from "./calibrate/observe.ts";
 import { planTensors } from "./plan.ts";
 import { POLICY } from "./policy.ts";
+import { PRESETS } from "./presets.ts";
 import { quantize } from "./quantize.ts";
 import { parseRecipe, type RecipeInput } from "./recipe.ts";
 import type { Quantized } from "./report.ts";
@@ -60,7 +61,8 @@ export async function quantizeWithin(
   };
 
   let { quantized, ok } = await attempt([]);
-  if (ok) return { ...quantized, ok, ranking: [], trials };
+  // Only where layers run in integers can one go back.
+  if (ok || PRESETS[recipe.preset].form !== "static") return { ...quantized, ok, ranking: [], trials };
   const ranking = await rankLayers(graph, input, calibration);
   const float: string[] = [];
   for (const { node } of ranking) {

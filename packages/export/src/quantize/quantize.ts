@@ -1,13 +1,20 @@
 import { DistillateError } from "@distillate/bundle";
 import type { Graph } from "../graph.ts";
-import { AFTER_CALIBRATION, type AidNote, BEFORE_CALIBRATION, type Calibrated } from "./aids.ts";
+import {
+  AFTER_CALIBRATION,
+  type AidAfter,
+  type AidBefore,
+  type AidNote,
+  BEFORE_CALIBRATION,
+  type Calibrated,
+} from "./aids.ts";
 import { createCalibrator } from "./calibrate/index.ts";
 import { type Calibration, observe } from "./calibrate/observe.ts";
 import { quantizeDynamic } from "./dynamic.ts";
 import { planTensors } from "./plan.ts";
 import { PRESETS, type Preset, type StaticPreset } from "./presets.ts";
 import { raiseOpset } from "./raise-opset.ts";
-import { calibratorOf, parseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
+import { type AidName, calibratorOf, parseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
 import type { Quantized } from "./report.ts";
 import { storeWeights } from "./weight-only/store-weights.ts";
 import { writePairs } from "./write-pairs.ts";
@@ -23,8 +30,10 @@ export async function quantize(graph: Graph, input: RecipeInput, calibration: Ca
   const preset: Preset = PRESETS[recipe.preset];
   if (preset.form === "static") return quantizeStatic(graph, recipe, preset, calibration);
   const { graph: quantized, tensors } =
-    preset.form === "dynamic" ? quantizeDynamic(graph) : storeWeights(graph, preset);
-  return { graph: quantized, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
+    preset.form === "dynamic" ? quantizeDynamic(graph) : storeWeights(graph, preset, recipe);
+  const what = `${recipe.preset} measures no ranges, which aids build on`;
+  const aids = recipe.aids.map((aid): AidNote => ({ aid, node: "every node", done: false, what }));
+  return { graph: quantized, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids } };
 }
 
 /** Rounding twice loses twice, and what a scale was for is not in the file. */
@@ -48,8 +57,14 @@ async function quantizeStatic(
 
   // Aids that rewrite the float graph.
   let float = raiseOpset(graph, preset.opset);
-  for (const [name, aid] of Object.entries(BEFORE_CALIBRATION)) {
-    if (!recipe.aids.includes(name as AidNote["aid"])) continue;
+  const isGiven = recipe.rules.some((rule) => "tensor" in rule && rule.calibrator.kind === "given");
+  for (const [name, aid] of Object.entries(BEFORE_CALIBRATION) as [AidName, AidBefore][]) {
+    if (!recipe.aids.includes(name)) continue;
+    if (isGiven) {
+      // A rewritten graph has other ranges than those that the recipe gives.
+      notes.push({ aid: name, node: "every node", done: false, what: "the recipe gives ranges of the graph as it is" });
+      continue;
+    }
     const done = aid(float);
     float = done.graph;
     notes.push(...done.notes);
@@ -66,8 +81,8 @@ async function quantizeStatic(
   // Aids that change what is written.
   const write = (state: Calibrated): Graph => writePairs(state, plan, recipe, preset).graph;
   let state: Calibrated = { graph: float, ranges, weightScales: new Map() };
-  for (const [name, aid] of Object.entries(AFTER_CALIBRATION)) {
-    if (!recipe.aids.includes(name as AidNote["aid"])) continue;
+  for (const [name, aid] of Object.entries(AFTER_CALIBRATION) as [AidName, AidAfter][]) {
+    if (!recipe.aids.includes(name)) continue;
     const done = await aid(state, { ...calibration, recipe, preset, plan, write });
     state = done.state;
     notes.push(...done.notes);

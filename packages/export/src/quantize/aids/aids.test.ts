@@ -233,3 +233,12 @@ test("correct-bias: the outputs' means are those of the float model, which round
     { aid: "correct-bias", node: "grouped", done: false, what: "it has no bias of its own, one a channel" },
   ]);
 });
+
+test("given ranges stand, and what would change them is left out by name", async () => {
+  const given = { tensor: "^relu1$", calibrator: { kind: "given", min: 0, max: 51 } } as const;
+  const { report, float } = await quantized(chain(1), { rules: [given], aids: ["equalize", "correct-bias"] });
+  const relu = report.tensors.find(({ tensor }) => tensor === "relu1");
+  expect(relu).toMatchObject({ reason: "given", range: { min: 0, max: 51 }, scale: Math.fround(51 / 255), zero: 0 });
+  expect(report.aids[0]).toMatchObject({ aid: "equalize", done: false });
+  expect(float.constants.get("w1")).toEqual(chain(1).constants.get("w1"));
+});

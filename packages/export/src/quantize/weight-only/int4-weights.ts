@@ -15,7 +15,7 @@ import { floatsOf, floatTensor, permute } from "../../tensor.ts";
 import { roundEven } from "../affine.ts";
 import type { TensorReport } from "../report.ts";
 import { type StoredWeights, storeInt8Weights } from "./int8-weights.ts";
-import { weightsOf } from "./weight-inputs.ts";
+import { type StoredWeight, weightsOf } from "./weight-inputs.ts";
 
 const BLOCK = 32;
 const ZERO = 8;
@@ -24,17 +24,17 @@ const LEAST_ELEMENTS = 4096;
 /** How far the largest value may be cut off, and on which side of zero it then lies. */
 const RATIOS = [1, 0.95, 0.9, 0.85, 0.8].flatMap((ratio) => [ratio, -ratio]);
 
-/** See the file's header. */
-export function storeInt4Weights(graph: Graph): StoredWeights {
+/** See the file's header. `only` limits it to some weights. */
+export function storeInt4Weights(graph: Graph, only: (weight: StoredWeight) => boolean): StoredWeights {
   const chosen = new Map<Edge, Tensor>();
-  for (const { edge, readers } of weightsOf(graph)) {
+  for (const { edge, readers } of weightsOf(graph).filter(only)) {
     const tensor = graph.constants.get(edge)!;
     const [rows = 1, depth = 1] = tensor.shape;
     if (tensor.shape.length !== 2 || rows * depth < LEAST_ELEMENTS) continue;
     if (readers.every((node) => isProduct(node) || (node.op === "Gather" && depth % BLOCK === 0)))
       chosen.set(edge, tensor);
   }
-  const rest = storeInt8Weights(graph, ({ edge }) => !chosen.has(edge));
+  const rest = storeInt8Weights(graph, (weight) => only(weight) && !chosen.has(weight.edge));
   if (chosen.size === 0) return rest;
 
   const constants = new Map(rest.graph.constants);

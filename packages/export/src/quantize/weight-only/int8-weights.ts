@@ -27,7 +27,7 @@ const FLOAT = 1;
 const LARGEST = 127;
 
 /** See the file's header. `only` limits it to some weights; a graph without any comes back as it is. */
-export function storeInt8Weights(graph: Graph, only: (weight: StoredWeight) => boolean = () => true): StoredWeights {
+export function storeInt8Weights(graph: Graph, only: (weight: StoredWeight) => boolean): StoredWeights {
   const tensors: TensorReport[] = [];
   const stored = new Map<Edge, StoredWeight>();
   for (const weight of weightsOf(graph).filter(only)) {

@@ -8,9 +8,12 @@ import { expect, test } from "vitest";
 import { int } from "../../attr.ts";
 import type { Graph, Node, Tensor } from "../../graph.ts";
 import { inferShapes } from "../../infer.ts";
+import { nodeRunner } from "../../node-runner.test.helper.ts";
 import { decodeModel } from "../../onnx/decode.ts";
 import { encodeModel } from "../../onnx/encode.ts";
 import { floatsOf, floatTensor, intTensor } from "../../tensor.ts";
+import { quantize } from "../quantize.ts";
+import type { RecipeInput } from "../recipe.ts";
 import { storeInt4Weights } from "./int4-weights.ts";
 import { storeInt8Weights } from "./int8-weights.ts";
 
@@ -64,6 +67,7 @@ const graph: Graph = (() => {
     values: new Map(),
   });
 })();
+const all = (): boolean => true;
 const metadata = { producer: "test", producerVersion: "1" };
 const ids = BigInt64Array.from({ length: 12 }, (_, i) => BigInt((i * 29) % 70));
 
@@ -121,7 +125,7 @@ const GROUPS: Readonly<Record<string, (index: readonly number[]) => string>> = {
 };
 
 test("int8-weights computes what the float graph with rounded weights does, in both runtimes, from a quarter of the bytes", async () => {
-  const { graph: stored, tensors } = storeInt8Weights(graph);
+  const { graph: stored, tensors } = storeInt8Weights(graph, all);
   expect(tensors.filter(({ dtype }) => dtype === "float32")).toEqual([
     { tensor: "conv/w", role: "weight", dtype: "float32", reason: "too-small" },
   ]);
@@ -138,7 +142,7 @@ test("int8-weights computes what the float graph with rounded weights does, in b
 
 test("at load the runtime folds every stored weight but the table, whose rows are looked up in int8", async () => {
   const optimizedModelFilePath = join(await mkdtemp(join(tmpdir(), "distillate-weights-")), "optimized.onnx");
-  await InferenceSession.create(encodeModel(storeInt8Weights(graph).graph, metadata), {
+  await InferenceSession.create(encodeModel(storeInt8Weights(graph, all).graph, metadata), {
     optimizedModelFilePath,
     graphOptimizationLevel: "extended",
     logSeverityLevel: 3,
@@ -150,7 +154,7 @@ test("at load the runtime folds every stored weight but the table, whose rows ar
 });
 
 test("int4-weights: large products and tables in blocks, close to the float model in both runtimes", async () => {
-  const { graph: stored, tensors } = storeInt4Weights(graph);
+  const { graph: stored, tensors } = storeInt4Weights(graph, all);
   const ops = stored.nodes.map(({ op }) => op);
   expect(ops).toContain("GatherBlockQuantized");
   expect(ops.filter((op) => op === "MatMulNBits")).toHaveLength(1);
@@ -193,7 +197,7 @@ test("int4-weights: large products and tables in blocks, close to the float mode
 
 test("a graph without weights worth storing, and a constant that is read in two ways, stay as they are", () => {
   const bare = { ...graph, nodes: [], constants: new Map() };
-  expect(storeInt8Weights(bare).graph).toBe(bare);
+  expect(storeInt8Weights(bare, all).graph).toBe(bare);
   const twice = inferShapes({
     ...graph,
     outputs: [{ name: "z", dtype: "float32", shape: [40, 40] }],
@@ -201,6 +205,20 @@ test("a graph without weights worth storing, and a constant that is read in two 
     constants: new Map([["w", noise([40, 40], 1)]]),
     values: new Map(),
   });
-  expect(storeInt8Weights(twice).graph).toBe(twice);
-  expect(storeInt4Weights(twice).graph).toBe(twice);
+  expect(storeInt8Weights(twice, all).graph).toBe(twice);
+  expect(storeInt4Weights(twice, all).graph).toBe(twice);
 });
+
+test.each(["int8-weights", "int4-weights", "fp16"] as const)(
+  "%s leaves what a rule keeps, and says so",
+  async (preset) => {
+    const recipe: RecipeInput = { preset, rules: [{ op: "MatMul", precision: "float" }], aids: ["equalize"] };
+    const { graph: stored, report } = await quantize(graph, recipe, { run: nodeRunner, samples: () => [] });
+    expect(report.tensors.find(({ tensor }) => tensor === "hidden/w")).toMatchObject({ reason: "rule-says-float" });
+    const kept = [...stored.constants].find(([name]) => name.startsWith("hidden/w"))![1];
+    expect([kept.dtype, kept.shape]).toEqual(["float32", [36, 128]]);
+    expect(stored.constants.get("y/w")?.dtype).not.toBe("float32");
+    // Aids would have nothing to work on: that they were asked for is not passed over.
+    expect(report.aids).toMatchObject([{ aid: "equalize", done: false }]);
+  },
+);
