@@ -147,7 +147,7 @@ test("a layer that cannot be expressed is named, with the way out", async () => 
 test("the core runs in browsers: no file of it imports anything of Node", () => {
   const root = new URL(".", import.meta.url).pathname;
   const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) =>
-    /(?<!\.test)\.ts$/.test(file),
+    /^[^.]+\.ts$/.test(file.split("/").at(-1)!),
   );
   expect(files.length).toBeGreaterThan(30);
   const guilty = files.filter((file) =>

@@ -25,15 +25,14 @@ export function floatsOf(tensor: Tensor): Float32Array {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
-type Words = Float32Array | Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
+type Words = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
 
 /**
  * Reorders the axes of row-major values: axis `k` of the result is axis `order[k]` of the source.
  */
 export function permute(values: Float32Array, shape: readonly number[], order: readonly number[]): Float32Array {
-  const result = new Float32Array(values.length);
-  permuteInto(result, values, shape, order);
-  return result;
+  const { buffer } = permuteTensor(floatTensor(values, shape), order).bytes;
+  return new Float32Array(buffer);
 }
 
 /** The same for a tensor of any type. */
@@ -59,10 +58,12 @@ function permuteInto<T extends Words>(result: T, values: T, shape: readonly numb
   const sizes = order.map((axis) => shape[axis]!);
   const steps = order.map((axis) => strides[axis]!);
   const index = new Array<number>(sizes.length).fill(0);
+  // A row of the result at a time, then on to where the next one starts.
+  const [row, step] = [sizes.at(-1) ?? 1, steps.at(-1) ?? 1];
   let from = 0;
-  for (let to = 0; to < result.length; to++) {
-    result[to] = values[from]!;
-    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+  for (let to = 0; to < result.length; ) {
+    for (let i = 0, at = from; i < row; i++, at += step) result[to++] = values[at]!;
+    for (let axis = sizes.length - 2; axis >= 0; axis--) {
       index[axis]!++;
       from += steps[axis]!;
       if (index[axis]! < sizes[axis]!) break;

@@ -217,6 +217,28 @@ const families: Families = {
       return graph.done(apart, graph.op("BatchToSpaceND", [apart, block, margins]));
     },
   ),
+  "ops under older or other names": graphOf(
+    fc.record({ batch: size, n: fc.integer({ min: 2, max: 4 }), order: orders, isOpen: fc.boolean(), seed }),
+    ({ batch, n, order, isOpen, seed: from }) => {
+      const graph = opGraph();
+      const x = lying(graph, normal([batch, n, n], from), order, isOpen);
+      const turned = graph.op("Reverse", [x, graph.constant(tf.tensor1d([false, true, true], "bool"))]);
+      const both = graph.op("IdentityN", [graph.op("EnsureShape", [x, graph.constant(whole([batch, n, n]))]), turned]);
+      const shapes = graph.op("ShapeN", [x, turned]);
+      const rank = graph.op("Cast", [graph.op("Rank", [x])], { DstT: attr.type("DT_FLOAT") });
+      const sizes = graph.constant(whole([n, n]));
+      const one = graph.op("Ones", [sizes], { T: attr.type("DT_FLOAT") });
+      const none = graph.op("Zeros", [sizes], { T: attr.type("DT_FLOAT") });
+      const isTrue = graph.op("Greater", [x, none]);
+      const chosen = graph.op("Select", [isTrue, x, turned]);
+      return graph.done(
+        `${both}:1`,
+        graph.op("Cast", [`${shapes}:1`], { DstT: attr.type("DT_FLOAT") }),
+        graph.op("AddV2", [graph.op("Mul", [x, one]), rank]),
+        graph.op("BatchMatMul", [x, chosen], { adj_x: attr.b(true) }),
+      );
+    },
+  ),
   "ScatterNd, Gather in a batch": graphOf(
     fc.record({ n: fc.integer({ min: 2, max: 5 }), c: size, count: fc.integer({ min: 1, max: 6 }), seed }),
     ({ n, c, count, seed: from }) => {

@@ -106,6 +106,23 @@ test.each(Object.keys(NETWORKS).flatMap((name) => [[name, true] as const, [name,
   },
 );
 
+test("a network that takes images of any size, however many", async () => {
+  const graph = opGraph();
+  const attr2 = attr.ints([1, 2, 2, 1]);
+  const x = graph.input(normal([2, 9, 12, 3], 5), true, true);
+  const { conv, dense, mean } = layersOf(graph, true);
+  const pooled = graph.op("MaxPool", [conv(x, [3, 3, 3, 4], 2)], {
+    ksize: attr2,
+    strides: attr2,
+    padding: attr.s("SAME"),
+  });
+  const { artifacts, inputs } = graph.done(dense(mean(conv(pooled, [3, 3, 4, 6]), false), 6, 2), pooled);
+  const model = await openGraphModel(artifacts);
+  const { graph: exported } = await expectAgreement(artifacts, model, inputs, { tolerance: 1e-5 });
+  expect(exported.inputs[0]!.shape.filter((size) => typeof size === "number")).toEqual([3]);
+  model.dispose();
+});
+
 /** A step of a chain, on a value whose shape is followed. */
 type Step = (
   graph: OpGraphBuilder,

@@ -89,7 +89,12 @@ const families: Families = {
       const square = { padding: how.padding, step: { strides: [stride, stride], dilations: how.step.dilations } };
       const filter = graph.constant(normal([...how.kernel, given.c, multiplier], 3));
       const args = argumentsOf(graph, kinds, given.c * multiplier, 4);
-      const type = kinds.length === 0 ? "DepthwiseConv2dNative" : "FusedDepthwiseConv2dNative";
+      const type =
+        kinds.length === 0
+          ? multiplier === 1
+            ? "DepthwiseConv2dNative"
+            : "DepthwiseConv2d"
+          : "FusedDepthwiseConv2dNative";
       return graph.done(
         graph.op(type, [put(graph, given), filter, ...args], {
           ...attrsOf(square),

@@ -1,11 +1,11 @@
 import { DistillateError } from "@distillate/bundle";
 import { exportModel } from "@distillate/export";
-import { readTfjsModel, writeFileAtomic } from "@distillate/train";
+import { writeFileAtomic } from "@distillate/train/atomic-write";
+import { readTfjsModel } from "@distillate/train/read-tfjs-model";
 import { type CommandDef, defineCommand } from "citty";
 import { TOOL_VERSION } from "../version.ts";
 import { isModelJson } from "./model-files.ts";
 import { STAGE_ARGS } from "./stage-args.ts";
-import { runStages } from "./stage-command.ts";
 
 const ARGS = {
   ...STAGE_ARGS,
@@ -30,7 +30,11 @@ export const exportCommand: CommandDef<typeof ARGS> = defineCommand({
   args: ARGS,
   async run({ args }) {
     const { recipe: path } = args;
-    if (path === undefined || !(await isModelJson(path))) return runStages(args, "export");
+    if (path === undefined || !(await isModelJson(path))) {
+      // Loaded when asked for: with it comes the whole of training, which takes longer than an export.
+      const { runStages } = await import("./stage-command.ts");
+      return runStages(args, "export");
+    }
     const opset = Number(args.opset);
     if (!Number.isInteger(opset) || opset < 13 || opset > 21) {
       throw new DistillateError({

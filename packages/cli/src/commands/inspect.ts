@@ -1,8 +1,7 @@
 import { basename } from "node:path";
 import { type ModelSummary, printGraph, summarize } from "@distillate/export";
-import { writeFileAtomic } from "@distillate/train";
+import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
-import { graphPage } from "../inspect/graph-page.ts";
 import { readOnnx } from "./model-files.ts";
 
 const ARGS = {
@@ -25,8 +24,10 @@ export const inspect: CommandDef<typeof ARGS> = defineCommand({
   async run({ args }) {
     const { graph, bytes, metadata } = await readOnnx(args.model);
     const summary = summarize(graph);
-    if (args.html !== undefined)
+    if (args.html !== undefined) {
+      const { graphPage } = await import("../inspect/graph-page.ts");
       await writeFileAtomic(args.html, graphPage(basename(args.model), bytes.byteLength, graph, summary));
+    }
     if (args.json) process.stdout.write(`${JSON.stringify({ bytes: bytes.byteLength, ...summary, metadata })}\n`);
     else process.stdout.write(`${args.graph ? `${printGraph(graph)}\n` : ""}${lines(summary, bytes.byteLength)}\n`);
   },

@@ -13,17 +13,17 @@ import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
 import { oneOf, UsageError, wholeNumber } from "../usage.ts";
 import { calibrationSet } from "./calibration-set.ts";
-import { readOnnx } from "./model-files.ts";
+import { isBundle, readOnnx } from "./model-files.ts";
 import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
 import { quantizeFile } from "./quantize-file.ts";
-import { STAGE_ARGS } from "./stage-args.ts";
+import { STAGE_ARGS, TUNE_ARGS } from "./stage-args.ts";
 
 /** The preset that is searched for. */
 const AUTO = "auto";
 
 const ARGS = {
   ...STAGE_ARGS,
-  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file; or a recipe or configuration file" },
+  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file; a recipe or configuration file; with --tune a bundle" },
   data: {
     ...STAGE_ARGS.data,
     description:
@@ -60,6 +60,7 @@ const ARGS = {
     valueHint: "N",
   },
   ...PREPROCESS_ARGS,
+  ...TUNE_ARGS,
   debug: {
     type: "boolean",
     description: "Show where accuracy is lost, as a table and as OUT.svg; and the stack of an error",
@@ -72,6 +73,18 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
   args: ARGS,
   async run({ args }) {
     const { recipe: path, data } = args;
+    if (args.tune === true) {
+      if (path === undefined || !(await isBundle(path))) throw new UsageError("quantize --tune takes a bundle");
+      const allowedDrop = points("max-drop", args["max-drop"] ?? "0.5");
+      const { tune } = await import("./tune.ts");
+      await tune(path, {
+        allowedDrop,
+        seed: Number(args.seed ?? 1),
+        json: args.json === true,
+        quiet: args.quiet === true,
+      });
+      return 0;
+    }
     if (path === undefined || !path.endsWith(".onnx")) {
       // Loaded when it is needed: a file is quantised in less time than the pipeline takes to load.
       const { runStages } = await import("./stage-command.ts");

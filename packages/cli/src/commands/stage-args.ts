@@ -22,3 +22,12 @@ export const STAGE_ARGS = {
   quiet: { type: "boolean", description: "Say nothing but errors" },
   debug: { type: "boolean", description: "Show the stack of an error" },
 } as const;
+
+/** What those take that end in a bundle. */
+export const TUNE_ARGS = {
+  tune: {
+    type: "boolean",
+    description:
+      "Measure the bundle's variants, and those of stored weights, on every backend that is here; its manifest then says which runs which",
+  },
+} as const;

@@ -1,5 +1,5 @@
 /** The commands that run the pipeline: `run` to its end, the others up to their stage, in the same run directory. */
-import { relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { DistillateError, isDistillateError } from "@distillate/bundle";
 import { ENGINE_NAMES, type EngineName } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
@@ -8,16 +8,18 @@ import { profileRun } from "../pipeline/profile-run.ts";
 import { describeProfile } from "../report/profile-lines.ts";
 import { describeResult } from "../report/result-lines.ts";
 import { createReporter } from "../ui/reporter.ts";
+import { isBundle } from "./model-files.ts";
 import { configOf } from "./run-config.ts";
-import { STAGE_ARGS } from "./stage-args.ts";
+import { STAGE_ARGS, TUNE_ARGS } from "./stage-args.ts";
 
-type StageArgs = { readonly [Name in keyof typeof STAGE_ARGS]?: string | boolean | undefined };
+type StageArgs = { readonly [Name in keyof (typeof STAGE_ARGS & typeof TUNE_ARGS)]?: string | boolean | undefined };
 
 /** Makes the command that runs the pipeline up to a stage. */
 export function stageCommand(name: string, until: Target, description: string): CommandDef<typeof STAGE_ARGS> {
   return defineCommand({
     meta: { name, description },
-    args: STAGE_ARGS,
+    // Only a whole run ends in a bundle.
+    args: { ...STAGE_ARGS, ...(until === "report" && TUNE_ARGS) },
     run: ({ args }) => runStages(args, until),
   });
 }
@@ -58,6 +60,11 @@ export async function runStages(args: StageArgs, until: Target): Promise<number>
     reporter.close();
     if (json) process.stdout.write(`${JSON.stringify(result.report ?? withoutBytes(result))}\n`);
     else if (!quiet) process.stdout.write(describeResult(result, relative(process.cwd(), out) || "."));
+    if (args.tune === true && (await isBundle(join(out, "bundle")))) {
+      // Loaded when it is asked for: it brings the benchmark with it.
+      const { tune } = await import("./tune.ts");
+      await tune(join(out, "bundle"), { allowedDrop: config.tolerance.int8Drop, seed: config.seeds[0]!, json, quiet });
+    }
     return (result.checks ?? []).every(({ ok }) => ok) ? 0 : 1;
   } catch (error) {
     reporter.close();

@@ -8,7 +8,7 @@ import { int, numbers, product, quotient, type Typed } from "./rule.ts";
 /** Shapes and the like; anything longer is data. */
 const MOST = 64;
 
-/** Reads a small constant; floats too, for the scales of Resize. */
+/** Reads a small constant; floats too, for the scales of Resize, and truth values as 0 and 1. */
 export function constantContents({ dtype, shape, bytes }: Tensor): readonly number[] | undefined {
   const count = shape.reduce((total, size) => total * size, 1);
   if (count > MOST) return undefined;
@@ -17,6 +17,7 @@ export function constantContents({ dtype, shape, bytes }: Tensor): readonly numb
   if (dtype === "int64") return list.map((i) => Number(view.getBigInt64(8 * i, true)));
   if (dtype === "int32") return list.map((i) => view.getInt32(4 * i, true));
   if (dtype === "float32") return list.map((i) => view.getFloat32(4 * i, true));
+  if (dtype === "bool") return list.map((i) => view.getUint8(i));
   return undefined;
 }
 

@@ -76,28 +76,34 @@ function dequantized(
   bytes: Uint8Array,
   count: number,
 ): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const numbers = stored === "uint8" ? bytes : new Uint16Array(bytes.slice().buffer);
   if (stored === "float16") {
     if (dtype !== "float32") throw invalid(`weight ${name} holds ${dtype} as float16`);
-    const table = Float32Array.from({ length: count }, (_, i) => fromFloat16(view.getUint16(2 * i, true)));
-    return new Uint8Array(table.buffer);
+    const bits = new Uint32Array(count);
+    for (let i = 0; i < count; i++) bits[i] = float32Bits(numbers[i]!);
+    return new Uint8Array(bits.buffer);
   }
   if (typeof scale !== "number" || typeof min !== "number" || dtype === "bool")
     throw invalid(`weight ${name} holds ${dtype} as ${stored} without a scale and a minimum`);
-  const at = stored === "uint8" ? (i: number) => view.getUint8(i) : (i: number) => view.getUint16(2 * i, true);
-  const values =
-    dtype === "int32"
-      ? Int32Array.from({ length: count }, (_, i) => Math.round(at(i) * scale + min))
-      : Float32Array.from({ length: count }, (_, i) => at(i) * scale + min);
+  const values = dtype === "int32" ? new Int32Array(count) : new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const value = numbers[i]! * scale + min;
+    values[i] = dtype === "int32" ? Math.round(value) : value;
+  }
   return new Uint8Array(values.buffer);
 }
 
-function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+/** The bits of a float16 as those of the float32 that is the same number. */
+function float32Bits(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const exponent = (half >> 10) & 31;
+  let fraction = half & 1023;
+  if (exponent === 31) return sign | 0x7f800000 | (fraction << 13);
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
+  if (fraction === 0) return sign;
+  let shift = 113;
+  for (; (fraction & 1024) === 0; shift--) fraction <<= 1;
+  return sign | (shift << 23) | ((fraction & 1023) << 13);
 }
 
 function joined(data: ModelArtifacts["weightData"]): Uint8Array {
@@ -115,10 +121,11 @@ function joined(data: ModelArtifacts["weightData"]): Uint8Array {
 }
 
 /** The error for artifacts that are no whole model. */
-export function invalid(what: string): DistillateError {
+export function invalid(what: string, cause?: unknown): DistillateError {
   return new DistillateError({
     code: "model-invalid",
     message: `the model cannot be read: ${what}`,
     hint: "Give a tfjs model as model.save() or the converter writes it, whole.",
+    cause,
   });
 }

@@ -25,8 +25,11 @@ export interface Lowered {
   readonly shape: readonly number[];
   /** `"tfjs"`: the edge's axes are those of `shape`. `"channelsFirst"`: the last axis of `shape` comes first. */
   readonly layout: "tfjs" | "channelsFirst";
-  /** Set where `[n]` was flattened from a channels-first value: the edge holds the values in that order. */
-  readonly flattened?: Lowered;
+  /**
+   * Set where `[n]` was flattened from a channels-first value: the edge holds the values in that order. `edge` is what the flattening
+   * itself made; an activation behind it has made another of it.
+   */
+  readonly flattened?: { readonly source: Lowered; readonly edge: Edge };
   /** Set where tfjs carries a mask beside the values; layers that would read it refuse. */
   readonly masked?: boolean;
 }

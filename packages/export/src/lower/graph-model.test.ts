@@ -1,5 +1,6 @@
 /** What is wrong with a GraphModel is said by name and in bounded time; what is right keeps its names. */
 import { isDistillateError } from "@distillate/bundle";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { exportModel } from "../export.ts";
 import type { ModelArtifacts } from "./artifacts.ts";
@@ -41,6 +42,25 @@ const CASES: { readonly [what: string]: readonly [ModelArtifacts, RegExp] } = {
   "an edge from nowhere": [artifacts([input, relu("y", "z")]), /node y reads z, which is not there/],
   "an output that its node lacks": [artifacts([input, relu("a", "x:3"), relu("y", "a")]), /nothing makes x:3/],
   "a cycle": [artifacts([input, relu("a", "y"), relu("y", "a")]), /node (a|y) reads (a|y), which reads it in turn/],
+  "an output that is not there": [
+    artifacts([input], { signature: { outputs: { y: { name: "z:0" } } } }),
+    /output y reads z, which is not there/,
+  ],
+  "an op without its inputs": [
+    artifacts([input, { name: "y", op: "MatMul", input: ["x"] }]),
+    /y \(MatMul\) is not as the converter/,
+  ],
+  "text that is no base64": [
+    artifacts([input, { name: "y", op: "MaxPool", input: ["x"], attr: { padding: { s: "%" } } }]),
+    /is not as the converter writes it/,
+  ],
+  "more numbers than a device has": [
+    artifacts([
+      { ...input, attr: sized(-1, 2e9) },
+      { name: "y", op: "Unpack", input: ["x"], attr: { axis: { i: 1 } } },
+    ]),
+    /y \(Unpack\).*2000000000 parts/,
+  ],
   "an unknown op": [artifacts([input, { name: "y", op: "Quantum", input: ["x"] }]), /y \(Quantum\).*not in the table/],
   "a loop": [
     artifacts([input, { name: "y", op: "StatelessWhile", input: ["x"] }]),
@@ -90,6 +110,57 @@ test.each(Object.keys(CASES))("%s", (what) => {
   expect((found as Error).message).toMatch(message);
 });
 
+test("whatever stands where something else should be is a DistillateError", () => {
+  const junk = fc.oneof(
+    fc.constantFrom(null, true, -1, 1e12, "", "x:9", "%", [], {}, [null], { dim: 3 }, { list: null }, { name: 7 }),
+    fc.jsonValue({ maxDepth: 2 }),
+  );
+  const conv = { strides: { list: { i: [1, 1, 1, 1] } }, padding: { s: btoa("SAME") } };
+  const model = {
+    modelTopology: {
+      node: [
+        { name: "x", op: "Placeholder", attr: sized(-1, 4, 4, 2) },
+        { name: "kernel", op: "Const", attr: {} },
+        { name: "conv", op: "Conv2D", input: ["x", "kernel"], attr: conv },
+        { name: "axes", op: "Const", attr: {} },
+        { name: "y", op: "Mean", input: ["conv", "axes"], attr: { keep_dims: { b: false } } },
+      ],
+    },
+    weightSpecs: [
+      { name: "kernel", shape: [1, 1, 2, 2], dtype: "float32" },
+      { name: "axes", shape: [2], dtype: "int32" },
+    ],
+    signature: { inputs: { "x:0": { name: "x:0" } }, outputs: { scores: { name: "y:0" } } },
+  };
+  const weightData = new Uint8Array([...new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer), 1, 0, 0, 0, 2, 0, 0, 0]);
+  expect(exportModel({ ...model, weightData }, { name: "m" }).report.ops).toEqual({
+    Conv: 1,
+    GlobalAveragePool: 1,
+    Flatten: 1,
+  });
+  const places: (readonly (string | number)[])[] = [];
+  const walk = (value: unknown, path: readonly (string | number)[]): void => {
+    if (path.length > 1 || path[0] === "signature") places.push(path);
+    if (typeof value === "object" && value !== null)
+      for (const [key, inner] of Object.entries(value))
+        walk(inner, [...path, Array.isArray(value) ? Number(key) : key]);
+  };
+  walk(model, []);
+  fc.assert(
+    fc.property(fc.constantFrom(...places), junk, (path, value) => {
+      const broken = structuredClone(model) as { [key: string]: unknown };
+      const parent = path.slice(0, -1).reduce((at, key) => at[key] as { [key: string]: unknown }, broken);
+      parent[path.at(-1)!] = value;
+      try {
+        exportModel({ ...broken, weightData } as unknown as ModelArtifacts, { name: "m" });
+      } catch (error) {
+        expect(isDistillateError(error), String((error as Error).stack)).toBe(true);
+      }
+    }),
+    { seed: 5, numRuns: 3000 },
+  );
+});
+
 test("names are the signature's, the batch stays open or is fixed, equal models give equal bytes", () => {
   const { graph, onnx, report } = exportModel(whole, { name: "m" });
   expect(graph.inputs).toEqual([{ name: "x", dtype: "float32", shape: ["batch", 2] }]);
@@ -119,8 +190,9 @@ test("weights come in one piece or in several, as bytes or as buffers", () => {
 
 test("a hundred thousand nodes, last node first", () => {
   const count = 100_000;
+  const step = (name: string, from: string): NodeJson => ({ ...relu(name, from), op: "Sigmoid" });
   const nodes = Array.from({ length: count }, (_, i) =>
-    relu(i === count - 1 ? "y" : `r${i}`, i === 0 ? "x" : `r${i - 1}`),
+    step(i === count - 1 ? "y" : `r${i}`, i === 0 ? "x" : `r${i - 1}`),
   );
   const { graph } = exportModel(
     artifacts([...nodes.reverse(), input], { weightSpecs: [], weightData: new Uint8Array() }),

@@ -2,6 +2,7 @@
  * A tfjs GraphModel, as tfjs-converter writes it, as a graph: the nodes that its outputs need, in an order in which they can run,
  * each by its op's lowering. Images are channels first from the inputs on; see `graph-model/layout.ts`.
  */
+import { isDistillateError } from "@distillate/bundle";
 import type { Dim, Edge, Graph, Node, Value } from "../graph.ts";
 import { inferShapes } from "../infer.ts";
 import { invalid, type ModelArtifacts, readWeights } from "./artifacts.ts";
@@ -55,6 +56,20 @@ export function isGraphModel({ modelTopology }: ModelArtifacts): boolean {
  * @throws DistillateError `op-unsupported` naming node, op and reason, or `model-invalid`.
  */
 export function lowerGraphModel(artifacts: ModelArtifacts, options: LowerOptions): LoweredModel {
+  return reading("its graph", () => lower(artifacts, options));
+}
+
+/** JSON from anywhere is read as if it were whole: what is missing or of another kind shows as a failure to read it. */
+function reading<Result>(what: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (isDistillateError(error)) throw error;
+    throw invalid(`${what} is not as the converter writes it (${(error as Error).message})`, error);
+  }
+}
+
+function lower(artifacts: ModelArtifacts, options: LowerOptions): LoweredModel {
   const nodes = readNodes(artifacts);
   const { inputs: given, outputs: wanted } = readSignature(artifacts, nodes);
   const { order, cycle } = orderOf(nodes, wanted);
@@ -77,7 +92,10 @@ export function lowerGraphModel(artifacts: ModelArtifacts, options: LowerOptions
   const weights = readWeights(artifacts);
   for (const node of order) {
     if (done.has(node.name)) continue;
-    done.set(node.name, lowerNode(node, done, weights, build));
+    done.set(
+      node.name,
+      reading(`node ${node.name} (${node.op})`, () => lowerNode(node, done, weights, build)),
+    );
   }
   const results = wanted.map(([, info], i): Edge => {
     const value = outputAt(info.name, done);
@@ -110,15 +128,18 @@ function readSignature(
     readonly inputs?: { readonly [key: string]: TensorInfo };
     readonly outputs?: { readonly [key: string]: TensorInfo };
   };
-  const list = (part: typeof said.inputs, otherwise: () => readonly NodeJson[]): Signature => {
-    const entries = Object.entries(part ?? {}).filter(([, info]) => nodes.has(nodeOf(String(info?.name))));
-    return entries.length > 0 ? entries : otherwise().map((node) => [node.name, { name: node.name }] as const);
-  };
-  const inputs = list(said.inputs, () => [...nodes.values()].filter(({ op }) => op === "Placeholder"));
-  const outputs = list(said.outputs, () => {
+  const named = ({ name }: NodeJson): Signature[number] => [name, { name }];
+  // The converter leaves out inputs that nothing needs, but not in the signature.
+  const given = Object.entries(said.inputs ?? {}).filter(([, { name }]) => nodes.has(nodeOf(name)));
+  const placeholders = (): Signature => [...nodes.values()].filter(({ op }) => op === "Placeholder").map(named);
+  const inputs = given.length > 0 ? given : placeholders();
+  const wanted = Object.entries(said.outputs ?? {});
+  const unread = (): Signature => {
     const read = new Set([...nodes.values()].flatMap(({ input }) => input.map(nodeOf)));
-    return [...nodes.values()].filter(({ name, op }) => !read.has(name) && op !== "Const" && op !== "NoOp");
-  });
+    const last = [...nodes.values()].filter(({ name, op }) => !read.has(name) && op !== "Const" && op !== "NoOp");
+    return last.map(named);
+  };
+  const outputs = wanted.length > 0 ? wanted : unread();
   if (inputs.length === 0 || outputs.length === 0) throw invalid("it does not say what its inputs and outputs are");
   return { inputs, outputs };
 }
@@ -269,7 +290,8 @@ function finish(
   names: readonly Edge[],
   { name, opset }: LowerOptions,
 ): Graph {
-  const made = new Set(build.finish().nodes.flatMap(({ outputs }) => outputs));
+  const { nodes, constants } = build.finish();
+  const made = new Set(nodes.flatMap(({ outputs }) => outputs));
   const renamed = new Map<Edge, Edge>();
   const copies: Node[] = [];
   for (const [i, edge] of results.entries()) {
@@ -279,7 +301,6 @@ function finish(
       copies.push({ op: "Identity", domain: "", name: `${output}/copy`, inputs: [edge], outputs: [output], attrs: {} });
   }
   const rename = (edge: Edge): Edge => renamed.get(edge) ?? edge;
-  const { nodes, constants } = build.finish();
   const graph = inferShapes({
     name,
     opset,

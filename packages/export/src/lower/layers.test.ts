@@ -524,6 +524,24 @@ const FAMILIES: { readonly [name: string]: () => fc.Arbitrary<Case> } = {
             }),
       ),
     ),
+  "Flatten, and what touches it before its order matters": () =>
+    fc
+      .tuple(fc.integer({ min: 2, max: 4 }), channels, fc.constantFrom("relu", "softmax", "add", "dense"), onOff)
+      .map(([n, c, kind, isShaped]) => {
+        const input = tfl.input({ shape: [n, n + 1, c] });
+        const flat = layers
+          .flatten()
+          .apply(layers.conv2d({ filters: 2, kernelSize: 1 }).apply(input)) as tfl.SymbolicTensor;
+        const touched = {
+          relu: (): unknown => layers.reLU().apply(flat),
+          softmax: (): unknown => layers.softmax().apply(flat),
+          add: (): unknown =>
+            layers.add().apply([flat, layers.activation({ activation: "tanh" }).apply(flat) as tfl.SymbolicTensor]),
+          dense: (): unknown => layers.dense({ units: 4 }).apply(layers.reLU().apply(flat) as tfl.SymbolicTensor),
+        }[kind]() as tfl.SymbolicTensor;
+        const shaped = layers.reshape({ targetShape: [2, touched.shape[1]! / 2] }).apply(touched) as tfl.SymbolicTensor;
+        return shown(tfl.model({ inputs: input, outputs: isShaped ? shaped : touched }));
+      }),
   "shared, nested, several outputs": () =>
     fc.tuple(channels, channels).map(([n, units]) => {
       const input = tfl.input({ shape: [n] });

@@ -14,7 +14,10 @@ export function edgeAxis({ shape, layout }: Lowered, axis: number): number {
 /** The value in the order of axes that tfjs has. */
 export function asTfjs(value: Lowered, builder: GraphBuilder): Lowered {
   if (value.flattened !== undefined) {
-    const source = asTfjs(value.flattened, builder);
+    const { source: from, edge: untouched } = value.flattened;
+    const lying = [from.shape.at(-1)!, ...from.shape.slice(0, -1)];
+    const whole = value.edge === untouched ? from.edge : reshapeTo(`${value.edge}/whole`, value.edge, lying, builder);
+    const source = asTfjs({ ...from, edge: whole }, builder);
     const edge = builder.add("Flatten", `${source.edge}/flat`, [source.edge], { axis: int(1) });
     return { edge, shape: value.shape, layout: "tfjs", ...maskOf(value) };
   }

@@ -24,7 +24,7 @@ type Message = { readonly [field: string]: unknown };
 /** Writes a graph as an ONNX file. Equal graphs give equal bytes. */
 export function encodeModel(graph: Graph, metadata: ModelMetadata): Uint8Array {
   const domains = [...new Set(graph.nodes.map(({ domain }) => domain))].filter((domain) => domain !== "").sort();
-  const writer = new Pbf();
+  const writer = new Pbf(new Uint8Array(roomFor(graph)));
   writeMessage(writer, "Model", {
     irVersion: IR_VERSIONS.find(([opset]) => graph.opset >= opset)![1],
     producerName: metadata.producer,
@@ -37,6 +37,13 @@ export function encodeModel(graph: Graph, metadata: ModelMetadata): Uint8Array {
       .map(([key, value]) => ({ key, value })),
   });
   return writer.finish();
+}
+
+/** About as many bytes as the file will have: a writer that grows copies all of it, and has it twice. */
+function roomFor({ nodes, constants, values }: Graph): number {
+  let bytes = 4096 + 256 * (nodes.length + constants.size + values.size);
+  for (const tensor of constants.values()) bytes += tensor.bytes.byteLength;
+  return bytes;
 }
 
 function graphMessage(graph: Graph): Message {

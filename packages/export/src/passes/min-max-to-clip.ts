@@ -4,7 +4,7 @@
  *
  *   min(max(x, a), b) = clip(x, a, b)        max(min(x, b), a) = clip(x, a, b)        where a <= b
  *
- * A Min or Max or Relu alone stays as it is. onnxruntime fuses a Clip into the Conv before it, Min and Max not.
+ * A bound that the one before it keeps already goes. A Min or Max or Relu alone stays as it is. onnxruntime fuses a Clip into the Conv before it, Min and Max not.
  */
 import type { Edge, Node, Pass, Tensor } from "../graph.ts";
 import { scalar } from "../tensor.ts";
@@ -17,6 +17,7 @@ export const minMaxToClip: Pass = rewriting((node, around) => {
   const before = outer && around.writer(outer.edge);
   const inner = before && boundsOf(before, around);
   if (outer === undefined || inner === undefined || around.readers(outer.edge) > 1) return undefined;
+  if (inner.low >= outer.low && inner.high <= outer.high) return { alias: outer.edge };
   // The outer bound wins where they cross: then neither order is one Clip.
   const [low, high] = [Math.max(outer.low, inner.low), Math.min(outer.high, inner.high)];
   if (low > high) return undefined;

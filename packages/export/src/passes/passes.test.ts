@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
@@ -72,6 +73,12 @@ function after(pass: string, opset: number, ...steps: readonly [name: string, se
         .join("\n");
 }
 
+test("the page about passes names them all, in their order", () => {
+  const page = readFileSync(new URL("../../../../docs/export-passes.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| ([a-z-]+) \|/gm)].map(([, name]) => name);
+  expect(rows).toEqual(PASSES.map(([name]) => name));
+});
+
 describe("what each pass makes, and where it does not fire", () => {
   test("drop-no-ops", () => {
     expect(
@@ -115,6 +122,16 @@ describe("what each pass makes, and where it does not fire", () => {
       batchnormalization_6: float32[batch,5] = Gemm(flatten_4, gemm_5/1 float32[5,72], gemm_5/bias float32[5]) {transB=1}  # gemm_5"
     `);
     expect(after("fold-batch-norm", 17, ["convolved", 5])).toBe("as it was");
+  });
+  test("fold-scale-and-shift", () => {
+    expect(
+      after("fold-scale-and-shift", 17, ["convolvedApart"], ["convolved", 15], ["scaled", 2], ["perChannel"]),
+    ).toMatchInlineSnapshot(`
+      "add_2: float32[batch,3,3,4] = Conv(x, conv_0/1 float32[3,2,1,1], conv_0/bias float32[3]) {kernel_shape=[1,1]}  # conv_0
+      add_6: float32[batch,4,3,4] = Conv(add_2, conv_3/1 float32[4,3,1,1], conv_3/bias float32[4]) {kernel_shape=[1,1]}  # conv_3"
+    `);
+    expect(after("fold-scale-and-shift", 17, ["convolved", 15], ["twice"])).toBe("as it was");
+    expect(after("fold-scale-and-shift", 17, ["convolved", 15], ["arithmetic"])).toBe("as it was");
   });
   test("fold-pad", () => {
     expect(after("fold-pad", 17, ["convolved", 5], ["pooled", 2])).toMatchInlineSnapshot(`

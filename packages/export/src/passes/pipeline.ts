@@ -5,6 +5,7 @@ import { dropNoOps } from "./drop-no-ops.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldPad } from "./fold-pad.ts";
+import { foldScaleAndShift } from "./fold-scale-and-shift.ts";
 import { fuseGelu } from "./fuse-gelu.ts";
 import { fuseHardSwish } from "./fuse-hard-swish.ts";
 import { fuseLayerNorm } from "./fuse-layer-norm.ts";
@@ -30,6 +31,7 @@ export const PASSES: readonly (readonly [name: string, pass: Pass])[] = [
   ["absorb-transpose", absorbTranspose],
   ["matmul-add-to-gemm", matmulAddToGemm],
   ["fold-batch-norm", foldBatchNorm],
+  ["fold-scale-and-shift", foldScaleAndShift],
   ["fold-pad", foldPad],
   ["min-max-to-clip", minMaxToClip],
   ["fuse-hard-swish", fuseHardSwish],

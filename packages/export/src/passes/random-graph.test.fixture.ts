@@ -184,6 +184,14 @@ export const STEPS: { readonly [name: string]: Step } = {
     const [more, wide] = seed % 3 === 0 ? [0, 0] : [1 + (seed % 2), 1];
     return [seed % 5 === 0 ? y : batchNorm(w, y, 4, seed), [4, shape[1]! + more, shape[2]! + wide]];
   },
+  /** A batch norm that a converter has taken apart. */
+  convolvedApart: (w, x, shape, seed) => {
+    if (shape.length !== 3) return [x, shape];
+    const bias = seed % 2 === 0 ? [weights(seed, [3])] : [];
+    const y = w.add("Conv", [x, weights(seed + 1, [3, shape[0]!, 1, 1]), ...bias], { kernel_shape: ints([1, 1]) });
+    const scaled = w.add("Mul", [weights(seed + 2, [3, 1, 1]), y]);
+    return [w.add("Add", [scaled, weights(seed + 3, [1, 3, 1, 1])]), [3, ...shape.slice(1)]];
+  },
   deconvolved: (w, x, shape, seed) => {
     if (shape.length !== 3 || shape[0]! % 2 !== 0) return [x, shape];
     const kernel = weights(seed, [shape[0]!, 3, 1, 1]);

@@ -74,11 +74,12 @@ export function planTensors(graph: Graph, recipe: Recipe): Plan {
     else keep(name, dtype === "float32" ? "op-not-quantised" : "not-float32");
   }
   for (const node of graph.nodes) {
-    const [edge] = node.outputs as [Edge];
     const source = ruleOf(node) === "passes" && integer.has(node.name) ? sources.get(node.inputs[0]!) : undefined;
-    if (wanted.has(edge)) sources.set(edge, source ?? edge);
-    else if (fused.has(edge)) keep(edge, "fused-into-next");
-    else keep(edge, reasons.get(node) ?? "float-output");
+    for (const edge of node.outputs) {
+      if (wanted.has(edge)) sources.set(edge, source ?? edge);
+      else if (fused.has(edge)) keep(edge, "fused-into-next");
+      else if (edge !== "") keep(edge, reasons.get(node) ?? "float-output");
+    }
   }
   return { integer, sources, float };
 }

@@ -59,10 +59,16 @@ export function obstacle(graph: Graph, node: Node): Reason | undefined {
   if (node.op === "Resize" && node.attrs.mode?.kind === "string" && node.attrs.mode.value === "cubic")
     return "form-not-quantised";
   if (POLICY[node.op]?.rule !== "weighted") return undefined;
-  const [, weight, bias] = node.inputs as [Edge, Edge, Edge | undefined];
+  const [input, weight, bias] = node.inputs as [Edge, Edge, Edge | undefined];
+  if (graph.constants.has(input)) return "form-not-quantised";
   if (!graph.constants.has(weight) || (bias !== undefined && !graph.constants.has(bias))) return "weight-not-constant";
-  if (node.op === "Gemm" && !isPlainGemm(graph, node)) return "form-not-quantised";
+  const isPlain = node.op === "Gemm" ? isPlainGemm(graph, node) : node.op === "Conv" || isMatrix(graph, weight);
+  if (!isPlain) return "form-not-quantised";
   return undefined;
+}
+
+function isMatrix(graph: Graph, weight: Edge): boolean {
+  return graph.constants.get(weight)!.shape.length === 2;
 }
 
 /** The integer kernel knows y = x w + b alone, with one bias a column. */

@@ -230,3 +230,52 @@ test("a Gemm whose form has no integer kernel stays float, and the report says w
   });
   expect(printGraph(integers)).not.toContain("QuantizeLinear");
 });
+
+test("a model that is quantised already is refused", async () => {
+  await expect(quantized({}, (await quantized({})).graph)).rejects.toMatchObject({ code: "already-quantised" });
+});
+
+describe("forms from elsewhere", () => {
+  const on = [1, 2].map((seed): Feeds => ({ input: noise([2, 4, 4, 4], seed) }));
+  const conv = (name: string, from: string): ReturnType<typeof nodeOf> => nodeOf("Conv", name, [from, "w"]);
+  const kernel = { w: noise([3, 2, 1, 1], 5) };
+
+  test("an op of several outputs feeds integers", async () => {
+    const split = { ...nodeOf("Split", "a", ["input"], { axis: int(1) }), outputs: ["a", "b"] };
+    const float = graphOf(
+      ["batch", 4, 4, 4],
+      [split, conv("left", "a"), conv("right", "b"), nodeOf("Add", "logits", ["left", "right"])],
+      kernel,
+    );
+    const { graph: integers } = await quantized({}, float, on);
+    expect(await signalToNoise(float, integers, on)).toBeGreaterThan(30);
+    const ops = await optimizedOps(encodeModel(integers, METADATA));
+    expect(ops.filter((op) => op === "QLinearConv")).toHaveLength(2);
+    expect(ops).toContain("QLinearAdd");
+  });
+
+  test("a product with a vector, or of a constant, stays float", async () => {
+    const float = graphOf(
+      ["batch", 4, 4, 4],
+      [
+        nodeOf("MatMul", "rows", ["input", "vector"]),
+        nodeOf("MatMul", "table", ["fixed", "other"]),
+        nodeOf("Add", "logits", ["rows", "table"]),
+      ],
+      { vector: noise([4], 1), fixed: noise([4, 3], 2), other: noise([3, 4], 3) },
+    );
+    const { graph: same, report } = await quantized({}, float, on);
+    for (const tensor of ["rows", "table"])
+      expect(report.tensors.find((one) => one.tensor === tensor)).toMatchObject({ role: "activation" });
+    expect(same.constants.get("vector")).toBe(float.constants.get("vector"));
+    expect(await signalToNoise(float, same, on)).toBeGreaterThan(30);
+  });
+
+  test("a Relu6 that is full to its brim fuses", async () => {
+    const wide = { w: noise([3, 4, 1, 1], 5, 40), low: scalar(0), high: scalar(6), v: noise([2, 3, 1, 1], 6) };
+    const nodes = [conv("x", "input"), nodeOf("Clip", "y", ["x", "low", "high"]), nodeOf("Conv", "logits", ["y", "v"])];
+    const { graph: integers } = await quantized({}, graphOf(["batch", 4, 4, 4], nodes, wide), on);
+    const ops = await optimizedOps(encodeModel(integers, METADATA));
+    expect(ops.toSorted()).toEqual(["DequantizeLinear", "QLinearConv", "QLinearConv", "QuantizeLinear"]);
+  });
+});

@@ -1,3 +1,4 @@
+import { DistillateError } from "@distillate/bundle";
 import type { Graph } from "../graph.ts";
 import { AFTER_CALIBRATION, type AidNote, BEFORE_CALIBRATION, type Calibrated } from "./aids.ts";
 import { createCalibrator } from "./calibrate/index.ts";
@@ -14,15 +15,27 @@ import { writePairs } from "./write-pairs.ts";
 /**
  * Quantises a float graph as a recipe says: with ranges measured on samples, or by its weights alone; inputs and outputs stay float32.
  *
- * @throws DistillateError `recipe-invalid`, and as `observe` does.
+ * @throws DistillateError `recipe-invalid`, `already-quantised`, and as `observe` does.
  */
 export async function quantize(graph: Graph, input: RecipeInput, calibration: Calibration): Promise<Quantized> {
   const recipe = parseRecipe(input);
+  checkFloat(graph);
   const preset: Preset = PRESETS[recipe.preset];
   if (preset.form === "static") return quantizeStatic(graph, recipe, preset, calibration);
   const { graph: quantized, tensors } =
     preset.form === "dynamic" ? quantizeDynamic(graph) : storeWeights(graph, preset);
   return { graph: quantized, float: graph, report: { preset: recipe.preset, samples: 0, tensors, aids: [] } };
+}
+
+/** Rounding twice loses twice, and what a scale was for is not in the file. */
+function checkFloat({ nodes }: Graph): void {
+  const found = nodes.find(({ op }) => op === "QuantizeLinear" || op === "DequantizeLinear");
+  if (found === undefined) return;
+  throw new DistillateError({
+    code: "already-quantised",
+    message: `node ${found.name} is a ${found.op}: the model is quantised already`,
+    hint: "Give the float model that it was made from.",
+  });
 }
 
 async function quantizeStatic(

@@ -70,22 +70,24 @@ export function writePairs(
   }
   for (const node of graph.nodes) {
     const inputs = inputsOf(writing, node).map((edge) => renamed.get(edge) ?? edge);
-    const [edge, ...others] = node.outputs as [Edge, ...Edge[]];
-    const isPair = affineOf(edge) !== undefined;
+    const isPair = (edge: Edge): boolean => affineOf(edge) !== undefined;
     // A model's output keeps its name: the pair's result bears it, and the node writes beside it.
-    let written: Value = { ...graph.values.get(edge)!, name: isPair && outputs.has(edge) ? `${edge}/float` : edge };
-    draft.nodes.push({ ...node, inputs, outputs: [written.name, ...others] });
-    for (const value of [written, ...others.map((other) => graph.values.get(other))])
-      if (value !== undefined) draft.values.set(value.name, value);
-    if (!isPair) continue;
-    if (isRequantized(node)) {
-      const guard = { ...written, name: `${edge}/guard` };
-      draft.add({ op: "Max", inputs: [written.name, draft.shared(scalar(LOWEST))], output: guard });
-      written = guard;
+    const nameOf = (edge: Edge): Edge => (isPair(edge) && outputs.has(edge) ? `${edge}/float` : edge);
+    draft.nodes.push({ ...node, inputs, outputs: node.outputs.map(nameOf) });
+    for (const edge of node.outputs) {
+      if (edge === "") continue;
+      let written: Value = { ...graph.values.get(edge)!, name: nameOf(edge) };
+      draft.values.set(written.name, written);
+      if (!isPair(edge)) continue;
+      if (isRequantized(node)) {
+        const guard = { ...written, name: `${edge}/guard` };
+        draft.add({ op: "Max", inputs: [written.name, draft.shared(scalar(LOWEST))], output: guard });
+        written = guard;
+      }
+      const result = outputs.has(edge) ? edge : `${edge}/dq`;
+      if (result !== edge) renamed.set(edge, result);
+      writePair(writing, written, edge, result);
     }
-    const result = outputs.has(edge) ? edge : `${edge}/dq`;
-    if (result !== edge) renamed.set(edge, result);
-    writePair(writing, written, edge, result);
   }
   const { nodes, constants, values } = draft;
   const quantized = { ...graph, nodes, constants, values };

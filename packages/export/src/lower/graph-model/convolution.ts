@@ -13,6 +13,7 @@ import {
   textAttr,
   textsAttr,
   unsupportedOp,
+  wholeAttr,
 } from "./op-node.ts";
 import type { Traced, Tracer } from "./trace.ts";
 import { hasChannelsFirst, spatialOf, windowOf } from "./window.ts";
@@ -165,7 +166,7 @@ const backpropInput: OpLowering = (node, [wanted, filter, given], build) => {
 /** The converter's own op of one dimension: its stride and dilation are single numbers. */
 const conv1d: OpLowering = (node, [x, filter], build) => {
   const kernel = inOrder(filter!, [2, 1, 0], build).edge;
-  const [stride, dilation] = [numberAttr(node, "stride", 1), numberAttr(node, "dilation", 1)];
+  const [stride, dilation] = [wholeAttr(node, "stride", 1), wholeAttr(node, "dilation", 1)];
   const attr = {
     ...node.attr,
     strides: { list: { i: [1, stride, 1] } },

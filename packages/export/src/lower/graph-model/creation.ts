@@ -4,7 +4,7 @@ import type { Dim, DType, Edge, Tensor } from "../../graph.ts";
 import { floatTensor, intTensor } from "../../tensor.ts";
 import { cast, scalarOf } from "./cast.ts";
 import { plain, plainly, shapeOf } from "./layout.ts";
-import { numbersIn, type OpLowering, type OpTable, sizesIn, typeAttr } from "./op-node.ts";
+import { numbersIn, type OpLowering, type OpNode, type OpTable, sizesIn, typeAttr, unsupportedOp } from "./op-node.ts";
 import type { Traced, Tracer } from "./trace.ts";
 
 /** Whole numbers as tfjs has them. */
@@ -73,8 +73,7 @@ const range: OpLowering = (node, bounds, build) => {
       ),
       build,
     );
-  const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
-  return plainly(numbers(node.name, values, type, build), build);
+  return plainly(series(node, start, step, Math.max(0, Math.ceil((stop - start) / step)), type, build), build);
 };
 
 const linSpace: OpLowering = (node, bounds, build) => {
@@ -84,23 +83,23 @@ const linSpace: OpLowering = (node, bounds, build) => {
     number,
   ];
   const step = count > 1 ? (stop - start) / (count - 1) : 0;
-  return plainly(
-    numbers(
-      node.name,
-      Array.from({ length: count }, (_, i) => start + i * step),
-      "float32",
-      build,
-    ),
-    build,
-  );
+  return plainly(series(node, start, step, count, "float32", build), build);
 };
 
-function numbers(name: string, values: readonly number[], type: DType, build: Tracer): Edge {
-  const shapeOfAll = [values.length];
-  return build.constant(
-    name,
-    type === "float32" ? floatTensor(Float32Array.from(values), shapeOfAll) : int32Tensor(values, shapeOfAll),
-  );
+/** A graph may ask for any count of numbers; none that runs on a device needs more than these. */
+const MOST_NUMBERS = 2 ** 24;
+
+/** start, start + step, ... */
+function series(node: OpNode, start: number, step: number, count: number, type: DType, build: Tracer): Edge {
+  if (!(count >= 0 && count <= MOST_NUMBERS))
+    throw unsupportedOp(
+      node,
+      `it makes ${count} numbers, more than ${MOST_NUMBERS}`,
+      "Make them outside of the model.",
+    );
+  const values = Array.from({ length: count }, (_, i) => start + i * step);
+  const tensor = type === "float32" ? floatTensor(Float32Array.from(values), [count]) : int32Tensor(values, [count]);
+  return build.constant(node.name, tensor);
 }
 
 /** Each index against all classes: an index that is no class gives a row without a mark, where ONNX' OneHot counts from the end. */
@@ -110,7 +109,7 @@ const oneHot: OpLowering = (node, [indices, depth, on, off], build) => {
   const values = cast(indices!, "int32", build);
   const last = build.constant(`${name}/last`, intTensor([-1]));
   const column = build.add("Unsqueeze", `${name}/column`, [plain(values, build), last]);
-  const row = build.constant(`${name}/classes`, int32Tensor([...new Array(classes).keys()], [classes]));
+  const row = series({ ...node, name: `${name}/classes` }, 0, 1, classes, "int32", build);
   const isClass = plainly(build.add("Equal", `${name}/equal`, [column, row]), build);
   const [marked, unmarked] = [on!, off!].map((value) => build.contentsOf(value.edge)?.[0]);
   const type = build.typeOf(on!.edge);

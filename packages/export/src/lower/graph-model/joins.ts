@@ -13,6 +13,7 @@ import {
   sizesIn,
   textAttr,
   unsupportedOp,
+  wholeAttr,
 } from "./op-node.ts";
 import { inShape, orRefuse } from "./shape.ts";
 import type { Traced, Tracer } from "./trace.ts";
@@ -28,7 +29,7 @@ function joined(node: OpNode, values: readonly Traced[], axis: number, build: Tr
 const pack: OpLowering = (node, inputs, build) => {
   const values = inputs.map((value) => settled(value, build));
   const rank = values[0]!.order.length + 1;
-  const axis = numberAttr(node, "axis", 0);
+  const axis = wholeAttr(node, "axis", 0);
   const at = axis < 0 ? axis + rank : axis;
   const shape = shapeOf(values[0]!, build);
   const target = [...shape.slice(0, at), 1, ...shape.slice(at)];

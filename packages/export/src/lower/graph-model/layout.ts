@@ -1,6 +1,7 @@
 /** In which order the axes of a traced value lie, and the few places where they have to lie otherwise. */
 import { ints } from "../../attr.ts";
 import type { Dim, Edge } from "../../graph.ts";
+import { product } from "../../infer/rule.ts";
 import { intTensor, permuteTensor } from "../../tensor.ts";
 import type { Traced, Tracer } from "./trace.ts";
 
@@ -94,7 +95,8 @@ export function reshaped(edge: Edge, shape: readonly Dim[], build: Tracer, name 
   const from = build.edgeShape(edge);
   if (from.length === shape.length && from.every((size, k) => size === shape[k])) return edge;
   const constant = build.tensorOf(edge);
-  if (constant !== undefined) return build.constant(name, { ...constant, shape: shape.map(Number) });
+  if (constant !== undefined && product(shape) === product(from))
+    return build.constant(name, { ...constant, shape: shape as readonly number[] });
   const hasOne = shape.filter((size) => typeof size !== "number").length === 1;
   const sizes = shape.map((size, k) => {
     if (typeof size === "number") return size;

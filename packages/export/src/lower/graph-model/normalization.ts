@@ -2,7 +2,7 @@
 import { float, int } from "../../attr.ts";
 import { cast } from "./cast.ts";
 import { asImage, edgeAxis, plain, settled } from "./layout.ts";
-import { numberAttr, type OpLowering, type OpTable, unsupportedOp } from "./op-node.ts";
+import { numberAttr, type OpLowering, type OpTable, unsupportedOp, wholeAttr } from "./op-node.ts";
 import { reduced } from "./reduction.ts";
 
 /** At inference mean and variance are given; a pass folds the whole into the convolution before it where it can. */
@@ -17,7 +17,7 @@ const batchNorm: OpLowering = (node, [x, ...weights], build) => {
 /** tfjs divides by (bias + alpha sum)^beta, ONNX by (bias + alpha / size sum)^beta. */
 const localResponse: OpLowering = (node, [x], build) => {
   const image = asImage(x!, build);
-  const size = 2 * numberAttr(node, "depth_radius", 5) + 1;
+  const size = 2 * wholeAttr(node, "depth_radius", 5) + 1;
   const edge = build.add("LRN", node.name, [image.edge], {
     size: int(size),
     bias: float(numberAttr(node, "bias", 1)),

@@ -36,9 +36,19 @@ export function numberAttr({ attr }: OpNode, name: string, otherwise: number): n
   return Number(attr[name]?.i ?? attr[name]?.f ?? otherwise);
 }
 
+/** A whole number. */
+export function wholeAttr({ attr }: OpNode, name: string, otherwise: number): number {
+  return whole(attr[name]?.i ?? otherwise);
+}
+
 /** A list of whole numbers. */
 export function listAttr({ attr }: OpNode, name: string): readonly number[] {
-  return (attr[name]?.list?.i ?? []).map(Number);
+  return (attr[name]?.list?.i ?? []).map(whole);
+}
+
+function whole(value: string | number): number {
+  if (Number.isSafeInteger(Number(value))) return Number(value);
+  throw new TypeError(`${JSON.stringify(value)} is no whole number`);
 }
 
 /** A truth value, false where it isn't there. */

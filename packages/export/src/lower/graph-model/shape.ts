@@ -21,13 +21,13 @@ import {
 } from "./layout.ts";
 import {
   listAttr,
-  numberAttr,
   numbersIn,
   type OpLowering,
   type OpTable,
   sizesIn,
   typeAttr,
   unsupportedOp,
+  wholeAttr,
 } from "./op-node.ts";
 import type { Traced, Tracer } from "./trace.ts";
 import { hasChannelsFirst } from "./window.ts";
@@ -143,7 +143,7 @@ export function orRefuse(node: Parameters<OpLowering>[0], value: Traced | undefi
 const depthToSpace: OpLowering = (node, [x], build) => {
   const isChannelsFirst = hasChannelsFirst(node);
   const image = asImage(isChannelsFirst ? transposed(x!, [0, 2, 3, 1], build) : x!, build);
-  const attrs = { blocksize: int(numberAttr(node, "block_size", 1)) };
+  const attrs = { blocksize: int(wholeAttr(node, "block_size", 1)) };
   const spread = { ...image, edge: build.add("DepthToSpace", node.name, [image.edge], attrs) };
   return isChannelsFirst ? transposed(spread, imageOrder(4), build) : spread;
 };

@@ -1,18 +1,11 @@
 /** Parts of a value: slices, splits, what an index picks. */
 import { int } from "../../attr.ts";
 import type { Dim, Edge } from "../../graph.ts";
+import { MANY } from "../../spec/op-spec.ts";
 import { intTensor } from "../../tensor.ts";
 import { cast } from "./cast.ts";
 import { axisOf, edgeAxis, plain, plainly, settled, shapeOf } from "./layout.ts";
-import {
-  numberAttr,
-  numbersIn,
-  type OpLowering,
-  type OpNode,
-  type OpTable,
-  sizesIn,
-  unsupportedOp,
-} from "./op-node.ts";
+import { numbersIn, type OpLowering, type OpNode, type OpTable, sizesIn, unsupportedOp, wholeAttr } from "./op-node.ts";
 import { inShape, orRefuse } from "./shape.ts";
 import type { Traced, Tracer } from "./trace.ts";
 
@@ -60,7 +53,7 @@ const FIXED = "Convert the model with fixed input shapes, all but the batch.";
 const stridedSlice: OpLowering = (node, [x, begin, end, strides], build) => {
   const value = settled(x!, build);
   const shape = shapeOf(value, build);
-  const has = (mask: string, i: number): boolean => ((numberAttr(node, mask, 0) >> i) & 1) === 1;
+  const has = (mask: string, i: number): boolean => ((wholeAttr(node, mask, 0) >> i) & 1) === 1;
   const starts = sizesIn(node, begin, "begin", build);
   const ends = sizesIn(node, end, "end", build);
   const steps = numbersIn(node, strides, "stride", build);
@@ -120,12 +113,19 @@ const reverse: OpLowering = (node, [x, dims], build) => {
 };
 
 /** A value in parts of these sizes along an axis. */
-function parts(value: Traced, axis: number, sizes: readonly number[], name: string, build: Tracer): readonly Traced[] {
+function parts(node: OpNode, value: Traced, axis: number, sizes: readonly number[], build: Tracer): readonly Traced[] {
+  const { name } = node;
   if (sizes.length === 1) return [value];
   const edges = sizes.map((_, i) => build.reserve(`${name}:${i}`));
   const split = build.constant(`${name}/sizes`, intTensor(sizes));
   build.addMany("Split", name, [value.edge, split], { axis: int(edgeAxis(value, axis)) }, edges);
   return edges.map((edge) => ({ ...value, edge }));
+}
+
+/** As many sizes as an op may have outputs. */
+function evenly(node: OpNode, count: number, size: number): readonly number[] {
+  if (count > MANY) throw unsupportedOp(node, `it has ${count} parts, more than ${MANY}`, "Keep them in one value.");
+  return new Array<number>(count).fill(size);
 }
 
 function fixedSize(node: OpNode, value: Traced, axis: number, build: Tracer): number {
@@ -137,9 +137,9 @@ function fixedSize(node: OpNode, value: Traced, axis: number, build: Tracer): nu
 const split: OpLowering = (node, [axisInput, x], build) => {
   const value = settled(x!, build);
   const axis = numbersIn(node, axisInput, "axis", build)[0]!;
-  const count = numberAttr(node, "num_split", 1);
+  const count = wholeAttr(node, "num_split", 1);
   const size = fixedSize(node, value, axis, build) / count;
-  return parts(value, axis, new Array<number>(count).fill(size), node.name, build);
+  return parts(node, value, axis, evenly(node, count, size), build);
 };
 
 const splitV: OpLowering = (node, [x, sizesInput, axisInput], build) => {
@@ -148,17 +148,17 @@ const splitV: OpLowering = (node, [x, sizesInput, axisInput], build) => {
   const given = numbersIn(node, sizesInput, "sizes", build);
   const known = given.reduce((sum, size) => sum + Math.max(size, 0), 0);
   const sizes = given.map((size) => (size < 0 ? fixedSize(node, value, axis, build) - known : size));
-  return parts(value, axis, sizes, node.name, build);
+  return parts(node, value, axis, sizes, build);
 };
 
 /** What a small value is known to hold stays known of its parts. */
 const unpack: OpLowering = (node, [x], build) => {
   const value = settled(x!, build);
-  const axis = axisOf(value, numberAttr(node, "axis", 0));
+  const axis = axisOf(value, wholeAttr(node, "axis", 0));
   const count = fixedSize(node, value, axis, build);
   const pieces =
     build.contentsOf(value.edge) === undefined
-      ? parts(value, axis, new Array<number>(count).fill(1), node.name, build)
+      ? parts(node, value, axis, evenly(node, count, 1), build)
       : Array.from({ length: count }, (_, i) =>
           sliced(value, [{ axis, start: i, end: i + 1, step: 1 }], `${node.name}/slice${i}`, build),
         );
@@ -171,7 +171,7 @@ const gather: OpLowering = (node, [x, indices, axisInput], build) => {
   const value = settled(x!, build);
   const axis = axisOf(value, axisInput === undefined ? 0 : numbersIn(node, axisInput, "axis", build)[0]!);
   const places = cast(indices!, "int32", build);
-  const batch = numberAttr(node, "batch_dims", 0);
+  const batch = wholeAttr(node, "batch_dims", 0);
   const at = plain(places, build);
   if (batch !== 0) return gatherInBatch(node, value, at, axis, batch, build);
   const rank = places.order.length;

@@ -21,7 +21,7 @@ export const dense: Lowering = (layer, [input], builder) => {
   const output = { ...unflattened, shape: [...source.shape.slice(0, -1), units] };
   let edge: string;
   if (source.shape.length === 1) {
-    const from = flattened?.shape ?? [inputs];
+    const from = flattened?.source.shape ?? [inputs];
     const channel = from.length - 1;
     const order = [from.length, channel, ...Array.from({ length: channel }, (_, axis) => axis)];
     const kernel = floatTensor(permute(values, [...from, units], order), [units, inputs]);
@@ -53,7 +53,7 @@ export const flatten: Lowering = (layer, [input], builder) => {
     : input!;
   const edge = builder.add("Flatten", layer.name, [source.edge], { axis: int(1) });
   const flat = { edge, shape: [size], layout: "tfjs" as const };
-  return source.layout === "channelsFirst" ? { ...flat, flattened: source } : flat;
+  return source.layout === "channelsFirst" ? { ...flat, flattened: { source, edge } } : flat;
 };
 
 /** Dropout and noise: nothing at inference. */

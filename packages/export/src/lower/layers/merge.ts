@@ -7,7 +7,7 @@ import { reduce } from "../reduce.ts";
 
 /** Inputs whose edges lie alike: as they are, or channels first if one is. */
 function alike(inputs: readonly Lowered[], builder: GraphBuilder): readonly Lowered[] {
-  const from = inputs.map(({ flattened }) => flattened?.shape.join() ?? "");
+  const from = inputs.map(({ flattened }) => flattened?.source.shape.join() ?? "");
   const plain =
     new Set(from).size > 1 ? inputs.map((value) => (value.flattened ? asTfjs(value, builder) : value)) : inputs;
   if (!plain.some(({ layout }) => layout === "channelsFirst")) return plain;

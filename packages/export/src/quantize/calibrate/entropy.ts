@@ -18,6 +18,7 @@ const CANDIDATES = 256;
 export function leastDivergence(levels: number, bins: number): Calibrator {
   const histogram = growingHistogram(bins);
   return {
+    sees: "values",
     observe: histogram.add,
     range() {
       const found = withoutZeros(histogram.result());

@@ -59,7 +59,11 @@ export function createCalibrator(spec: CalibratorSpec, type: ActivationType): Ca
     case "entropy":
       return leastDivergence(Math.min(LARGEST[type] + 1, spec.bins / 4), spec.bins);
     case "given":
-      return { observe: () => undefined, range: () => ({ min: Math.min(0, spec.min), max: Math.max(0, spec.max) }) };
+      return {
+        sees: "ends",
+        observe: () => undefined,
+        range: () => ({ min: Math.min(0, spec.min), max: Math.max(0, spec.max) }),
+      };
     case "mse":
       return leastSquares(LARGEST[type], spec.bins);
   }

@@ -5,6 +5,7 @@ import type { Calibrator } from "./calibrator.ts";
 export function minMax(): Calibrator {
   let [min, max] = [0, 0];
   return {
+    sees: "ends",
     observe(values) {
       // In variables of its own: the engine keeps these in registers, but not those that closures share.
       let [low, high] = [min, max];

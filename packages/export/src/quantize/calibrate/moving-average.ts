@@ -11,6 +11,7 @@ import type { Calibrator } from "./calibrator.ts";
 export function movingAverage(momentum: number): Calibrator {
   let [min, max, seen] = [0, 0, 0];
   return {
+    sees: "values",
     observe(values, samples) {
       const size = values.length / samples;
       for (let start = 0; start < values.length; start += size) {

@@ -16,6 +16,7 @@ const STEPS = 128;
 export function leastSquares(levels: number, bins: number): Calibrator {
   const histogram = growingHistogram(bins);
   return {
+    sees: "values",
     observe: histogram.add,
     range() {
       const found = histogram.result();

@@ -2,9 +2,9 @@
 import { DistillateError } from "@distillate/bundle";
 import type { Edge, Feeds, Graph, Runner, Value } from "../../graph.ts";
 import { encodeModel } from "../../onnx/encode.ts";
-import { floatsOf } from "../../tensor.ts";
 import type { Range } from "../affine.ts";
 import type { Calibrator } from "./calibrator.ts";
+import { watchedGraph } from "./watched-graph.ts";
 
 /** How a graph is run, and on what. */
 export interface Calibration {
@@ -30,10 +30,8 @@ export async function observe(
   calibrators: ReadonlyMap<Edge, Calibrator>,
   { run, samples }: Calibration,
 ): Promise<Observed> {
-  const outputs = new Map(graph.outputs.map((value) => [value.name, value] as const));
-  for (const edge of calibrators.keys()) if (graph.values.has(edge)) outputs.set(edge, graph.values.get(edge)!);
-  const observed = { ...graph, outputs: [...outputs.values()] };
-  const model = await run(encodeModel(observed, { producer: "distillate", producerVersion: "calibration" }));
+  const { graph: watched, see } = watchedGraph(graph, calibrators);
+  const model = await run(encodeModel(watched, { producer: "distillate", producerVersion: "calibration" }));
   let count = 0;
   try {
     for await (const feeds of samples()) {
@@ -41,10 +39,10 @@ export async function observe(
       const size = feeds[graph.inputs[0]!.name]!.shape[0] ?? 1;
       const found = { ...feeds, ...(await model.run(feeds)) };
       for (const [edge, calibrator] of calibrators) {
-        const tensor = found[edge]!;
-        const values = floatsOf(tensor);
-        if (!areFinite(values)) throw notFinite(edge, values.find((value) => !Number.isFinite(value))!, count, size);
-        calibrator.observe(values, tensor.shape[0] === size ? size : 1);
+        const seen = see(edge, found, size);
+        if (!areFinite(seen.values))
+          throw notFinite(edge, seen.values.find((value) => !Number.isFinite(value))!, count, size);
+        calibrator.observe(seen.values, seen.samples);
       }
       count += size;
     }

@@ -8,6 +8,7 @@ import { growingHistogram } from "./histogram.ts";
 export function percentile(percent: number, bins: number): Calibrator {
   const histogram = growingHistogram(bins);
   return {
+    sees: "values",
     observe: histogram.add,
     range() {
       const { min, max, width, first, counts } = histogram.result();
