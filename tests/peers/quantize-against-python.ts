@@ -154,12 +154,12 @@ async function accuracyOf(path: string, { test, classes, shape }: Student): Prom
   return right / count;
 }
 
-/** Milliseconds a run by round: every file has a turn in every round, so that what else the machine does hits all. */
+/** Milliseconds a run, and ours by each other's: every file has a turn in every round, so that what else the machine does hits all. */
 async function interleaved(
   name: keyof typeof RUNTIMES,
   files: Readonly<Record<string, string>>,
   student: Student,
-): Promise<Record<string, number[]>> {
+): Promise<Latency> {
   const { InferenceSession, Tensor } = RUNTIMES[name];
   const length = student.shape.reduce((product, side) => product * side, 1);
   const runs: [string, () => Promise<unknown>][] = [];
@@ -184,23 +184,34 @@ async function interleaved(
       if (round >= 0) found[id]!.push(Number(each.toFixed(5)));
     }
   }
-  return found;
+  const milliseconds = Object.fromEntries(Object.entries(found).map(([id, times]) => [id, median(times)]));
+  const ratios = Object.entries(found)
+    .filter(([id]) => id !== "ours")
+    .map(([id, times]) => {
+      const each = found.ours!.map((value, i) => value / times[i]!);
+      return [id, [0.25, 0.5, 0.75].map((share) => Number(quantile(each, share).toFixed(3)))] as const;
+    });
+  return { milliseconds, oursBy: Object.fromEntries(ratios) };
+}
+
+interface Latency {
+  /** Medians over the rounds. */
+  readonly milliseconds: Readonly<Record<string, number>>;
+  /** Ours by theirs, round by round: first quartile, median, third quartile. */
+  readonly oursBy: Readonly<Record<string, readonly number[]>>;
 }
 
 interface Comparison {
   readonly student: string;
   readonly accuracy: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly bytes: Readonly<Record<string, number>>;
-  readonly latency: { readonly [Name in keyof typeof RUNTIMES]: Readonly<Record<string, readonly number[]>> };
+  readonly latency: { readonly [Name in keyof typeof RUNTIMES]: Latency };
   readonly processMilliseconds: { readonly ours: readonly number[]; readonly python: readonly number[] };
 }
 
 function summary({ student, accuracy, bytes, latency, processMilliseconds: wall }: Comparison): string {
   const percent = (share: number | undefined): string => (share === undefined ? "" : `${(100 * share).toFixed(2)} %`);
-  const ratio = (runtime: keyof typeof RUNTIMES, to: string): string => {
-    const { ours } = latency[runtime];
-    return median(ours!.map((value, i) => value / latency[runtime][to]![i]!)).toFixed(3);
-  };
+  const ratio = (runtime: keyof typeof RUNTIMES, to: string): string => latency[runtime].oursBy[to]![1]!.toFixed(3);
   return [
     student,
     ...Object.entries(accuracy).map(
@@ -227,7 +238,11 @@ function timed(work: () => void): number {
 }
 
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;
+  return quantile(values, 0.5);
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))]!;
 }
 
 function npy(values: Float32Array, shape: readonly number[]): Uint8Array {
