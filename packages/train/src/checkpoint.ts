@@ -12,7 +12,7 @@ import { writeFileAtomic } from "./atomic-write.ts";
 import type { EpochRecord } from "./loop.ts";
 
 /** Which part a network plays. */
-export type Role = "teacher" | "baseline" | "student";
+export type Role = "teacher" | "assistant" | "baseline" | "student";
 
 /** What `checkpoint.json` says about the files beside it. */
 export interface CheckpointInfo {

@@ -15,7 +15,7 @@ import { type Exported, exportStudent, quantizeStudent } from "./export-stages.t
 import { loadData } from "./load-data.ts";
 import { packBundle } from "./pack-bundle.ts";
 import { openRunDirectory } from "./run-directory.ts";
-import { type Trained, trainNetworks } from "./train-stages.ts";
+import { finalOf, type Trained, trainNetworks } from "./train-stages.ts";
 import { verifyStudent } from "./verify-stage.ts";
 
 /** Where a run may stop, in order; `report` is the whole of it. */
@@ -60,7 +60,8 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
     for (const note of data.notes) onEvent({ kind: "note", ...note });
     const engine = await selectEngine({ engine: options.engine });
     checkDistillation(config, { shape: data.train.shape, classes: data.labels.length });
-    const context: PipelineContext = { run, config, engine, data, onEvent, signal, clock };
+    const directoryOf = ({ id }: { readonly id: string }): string => run.at(id);
+    const context: PipelineContext = { run, config, directoryOf, engine, data, onEvent, signal, clock };
 
     const trained = await trainNetworks(context, until === "train" ? ["teacher", "baseline"] : undefined);
     if (stopsAt("distill")) return { trained };
@@ -84,9 +85,9 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   }
 }
 
-/** The student to ship: the best on the validation part; the test part has no say. */
+/** The student to ship: of those that the chain ends with the best on the validation part; the test part has no say. */
 function chooseStudent(trained: readonly Trained[]): Trained {
-  const students = trained.filter(({ role }) => role === "student");
+  const students = finalOf(trained, "student");
   return students.reduce((best, next) =>
     next.record.result.validationAccuracy > best.record.result.validationAccuracy ? next : best,
   );

@@ -43,9 +43,9 @@ ${htmlTable(
     title,
     align: i === 0 ? "left" : "right",
   })),
-  curves.flatMap(({ role, seed, history }) =>
+  curves.flatMap(({ title, seed, history }) =>
     history.map(({ epoch, losses, validationAccuracy, learningRate }) => [
-      role,
+      escapeHtml(title),
       String(seed),
       String(epoch),
       losses.total!.toFixed(4),

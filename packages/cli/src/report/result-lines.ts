@@ -7,10 +7,10 @@ export function describeResult({ trained, fp32, int8, checks, report }: Pipeline
   const lines: string[] = [];
   if (report) lines.push("", textTable(report.models), "", finding(report), "");
   else {
-    for (const { role, seed, record } of trained) {
+    for (const { title, seed, record } of trained) {
       const { parameters, validationAccuracy, epoch } = record.result;
       lines.push(
-        `${role} of seed ${seed}: ${parameters ?? "unknown"} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
+        `${title}, seed ${seed}: ${parameters ?? "unknown"} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
       );
     }
   }

@@ -1,4 +1,4 @@
-import { MODEL_NAMES, type ModelRow } from "./run-report.ts";
+import { type ModelRow, meanAndDeviation, nameOf } from "./run-report.ts";
 
 /** One column of the results table; all three reports share them. */
 export interface Column {
@@ -11,7 +11,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 /** The columns of the results table. */
 export const COLUMNS: readonly Column[] = [
-  { title: "model", align: "left", cell: ({ id }) => MODEL_NAMES[id] },
+  { title: "model", align: "left", cell: nameOf },
   { title: "runs in", align: "left", cell: ({ runtime }) => runtime },
   { title: "parameters", align: "right", cell: ({ parameters }) => parameters?.toLocaleString("en") ?? "" },
   { title: "bytes", align: "right", cell: ({ bytes }) => bytes?.toLocaleString("en") ?? "" },
@@ -23,6 +23,14 @@ export const COLUMNS: readonly Column[] = [
       mean === undefined || deviation === undefined
         ? ""
         : `${percent(mean)} ± ${(100 * deviation).toFixed(2)} (${seeds?.length})`,
+  },
+  {
+    title: "last epoch",
+    align: "right",
+    cell: ({ seeds }) => {
+      const last = seeds?.flatMap((each) => each.last?.accuracy ?? []) ?? [];
+      return last.length === 0 ? "" : percent(meanAndDeviation(last).mean);
+    },
   },
   {
     title: "agrees with teacher",

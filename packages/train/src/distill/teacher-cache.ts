@@ -26,12 +26,12 @@ export function liveTeacher(teacher: TappedModel): Teacher {
  * one of 64 images spread over the set.
  */
 export async function cachedTeacher(
-  { values, classes }: Logits,
+  table: Logits,
   count: number,
   ask: (images: Uint32Array) => Logits | Promise<Logits>,
 ): Promise<Teacher> {
-  const rows = values.length / classes;
-  if (rows !== count) throw mismatch(`${rows} rows, expected ${count}, one an image`);
+  const teacher = tableTeacher(table, count);
+  const { values, classes } = table;
   const step = Math.max(1, Math.floor(count / CHECKED));
   const checked = Uint32Array.from({ length: Math.min(CHECKED, count) }, (_, i) => i * step);
   const again = (await ask(checked)).values;
@@ -44,12 +44,40 @@ export async function cachedTeacher(
       }
     }
   }
-  return ({ indices, size: batch }) => {
-    const table = new Float32Array(batch * classes);
+  return teacher;
+}
+
+/**
+ * A teacher of which nothing is there but its table.
+ *
+ * @throws DistillateError `teacher-cache-mismatch` when the table has another size.
+ */
+export function tableTeacher({ values, classes }: Logits, count: number): Teacher {
+  const rows = values.length / classes;
+  if (rows !== count) throw mismatch(`${rows} rows, expected ${count}, one an image`);
+  return ({ indices, size }) => {
+    const said = new Float32Array(size * classes);
     for (const [place, image] of indices.entries()) {
-      table.set(values.subarray(image * classes, (image + 1) * classes), place * classes);
+      said.set(values.subarray(image * classes, (image + 1) * classes), place * classes);
     }
-    return { logits: tf.tensor2d(table, [batch, classes]) };
+    return { logits: tf.tensor2d(said, [size, classes]) };
+  };
+}
+
+/**
+ * Several teachers as one: the weighted mean of their logits, which is the geometric mean of their probabilities (Hinton 2015,
+ * arXiv 1503.02531, section 2) at any temperature.
+ */
+export function meanTeacher(teachers: readonly { readonly teacher: Teacher; readonly weight: number }[]): Teacher {
+  const total = teachers.reduce((sum, { weight }) => sum + weight, 0);
+  return async (batch, inputs) => {
+    const said: tf.Tensor2D[] = [];
+    for (const { teacher } of teachers) said.push((await teacher(batch, inputs)).logits);
+    const logits = tf.tidy(() =>
+      tf.addN(said.map((each, i) => tf.mul(each, teachers[i]!.weight / total))),
+    ) as tf.Tensor2D;
+    tf.dispose(said);
+    return { logits };
   };
 }
 
