@@ -21,6 +21,7 @@ export const COMMANDS = {
   engine: () => import("./engine.ts").then(({ engine }) => engine as unknown as CommandDef),
   bench: () => import("./bench.ts").then(({ bench }) => bench as unknown as CommandDef),
   compare: () => import("./compare.ts").then(({ compare }) => compare as unknown as CommandDef),
+  report: () => import("./report.ts").then(({ report }) => report as unknown as CommandDef),
   init: () => import("./init.ts").then(({ init }) => init as unknown as CommandDef),
 } as const;
 

@@ -1,6 +1,6 @@
 /** The stage evaluate: every network measured on the test part, put together as the report. */
 import { join } from "node:path";
-import type { Decision, ExportReport } from "@distillate/export";
+import { type Decision, decodeModel, type ExportReport, summarize } from "@distillate/export";
 import {
   accuracyOf,
   compareToTeacher,
@@ -72,6 +72,8 @@ export async function describeRun(
       ...meanAndDeviation(seeds.map(({ accuracy }) => accuracy)),
     });
   };
+  // The same work in both: quantisation changes how wide a number is.
+  const { macs } = summarize(decodeModel(fp32.onnx).graph);
   const groups = [...new Set(trained.map(({ group }) => group))];
   const models = [
     ...(await Promise.all(groups.map((group) => groupRow(trained.filter((network) => network.group === group))))),
@@ -79,6 +81,7 @@ export async function describeRun(
       row(id, verified.logits[id], {
         bytes: { fp32, int8 }[id].onnx.byteLength,
         parameters: fp32.report.parameters,
+        macs,
       }),
     ),
   ];

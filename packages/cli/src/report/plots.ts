@@ -157,3 +157,49 @@ function confusion({ models, data }: RunReport): Figure {
     ],
   });
 }
+
+/** An exported file: what it gets right and what it costs. */
+export interface FrontPoint {
+  readonly name: string;
+  readonly id: "fp32" | "int8";
+  readonly accuracy: number;
+  readonly bytes: number;
+  readonly macs: number;
+}
+
+const COSTS = {
+  bytes: { caption: "Accuracy against size", label: "bytes of the file →" },
+  macs: { caption: "Accuracy against work", label: "multiplications for one image →" },
+} as const;
+
+/** What nothing else is better than at its cost or below: from the cheapest to the best. */
+export function frontOf(points: readonly FrontPoint[], cost: keyof typeof COSTS): readonly FrontPoint[] {
+  const front: FrontPoint[] = [];
+  for (const point of [...points].sort((a, b) => a[cost] - b[cost] || b.accuracy - a.accuracy)) {
+    if (point.accuracy > (front.at(-1)?.accuracy ?? Number.NEGATIVE_INFINITY)) front.push(point);
+  }
+  return front;
+}
+
+/** Exported files by accuracy and cost; the line joins what nothing beats. */
+export function drawFront(points: readonly FrontPoint[], cost: keyof typeof COSTS): Figure {
+  const rows = points
+    .filter((point) => Number.isFinite(point[cost]))
+    .map((point) => ({ ...point, accuracy: percent(point.accuracy) }));
+  const front = frontOf(rows, cost);
+  const { caption, label } = COSTS[cost];
+  const variants = (["fp32", "int8"] as const).map((id) => ({ id }));
+  return draw(`${caption}: the line joins what nothing else beats`, variants, {
+    height: 360,
+    marginRight: 200,
+    grid: true,
+    x: { type: "log", label, tickFormat: "~s" },
+    y: { label: "↑ accuracy on the test part, %", nice: true },
+    color: { domain: ["fp32", "int8"], range: [COLOURS.fp32, COLOURS.int8] },
+    marks: [
+      Plot.line(front, { x: cost, y: "accuracy", stroke: "#8888" }),
+      Plot.dot(rows, { x: cost, y: "accuracy", fill: "id", r: 4, title: "name" }),
+      Plot.text(front, { x: cost, y: "accuracy", text: "name", textAnchor: "start", dx: 9 }),
+    ],
+  });
+}

@@ -21,6 +21,8 @@ export interface ModelRow extends Metrics, Fidelity {
   readonly parameters?: number;
   /** Of the weights, or of the file. */
   readonly bytes?: number;
+  /** Multiplications with weights for one image, of an exported file. */
+  readonly macs?: number;
   /** Seed by seed; the row's own measures are those of the first, or of the shipped student. */
   readonly seeds?: readonly SeedResult[];
   readonly mean?: number;
