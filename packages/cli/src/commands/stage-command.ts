@@ -3,7 +3,7 @@ import { relative, resolve } from "node:path";
 import { DistillateError, isDistillateError } from "@distillate/bundle";
 import { ENGINE_NAMES, type EngineName } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
-import { type PipelineResult, runPipeline, type Target } from "../pipeline/pipeline.ts";
+import { type PipelineOptions, type PipelineResult, runPipeline, type Target } from "../pipeline/pipeline.ts";
 import { describeResult } from "../report/result-lines.ts";
 import { createReporter } from "../ui/reporter.ts";
 import { configOf } from "./run-config.ts";
@@ -41,8 +41,31 @@ export function stageCommand(name: string, until: Target, description: string): 
   });
 }
 
+/** What a command that runs the pipeline shows at its end. */
+export interface Shown {
+  readonly json: unknown;
+  readonly text: string;
+  /** The exit status. */
+  readonly status: number;
+}
+
 /** Runs the pipeline up to a stage, shows it, and returns the exit status: 1 when a check failed. */
 export async function runStages(args: StageArgs, until: Target): Promise<number> {
+  return withPipeline(args, async (options) => {
+    const result = await runPipeline({ ...options, until });
+    return {
+      json: result.report ?? withoutBytes(result),
+      text: describeResult(result, relative(process.cwd(), options.out) || "."),
+      status: (result.checks ?? []).every(({ ok }) => ok) ? 0 : 1,
+    };
+  });
+}
+
+/** Does what runs the pipeline with what the command line says: events shown, Ctrl-C understood, the result at the end. */
+export async function withPipeline(
+  args: StageArgs,
+  work: (options: Omit<PipelineOptions, "until">) => Promise<Shown>,
+): Promise<number> {
   const text = (name: keyof StageArgs): string | undefined => args[name] as string | undefined;
   const config = await configOf({
     recipe: text("recipe"),
@@ -60,19 +83,11 @@ export async function runStages(args: StageArgs, until: Target): Promise<number>
   const [json, quiet] = [args.json === true, args.quiet === true];
   const reporter = createReporter({ json, quiet, stream: process.stdout, clock });
   try {
-    const result = await runPipeline({
-      config,
-      out,
-      engine,
-      until,
-      signal: abort.signal,
-      clock,
-      onEvent: reporter.event,
-    });
+    const shown = await work({ config, out, engine, signal: abort.signal, clock, onEvent: reporter.event });
     reporter.close();
-    if (json) process.stdout.write(`${JSON.stringify(result.report ?? withoutBytes(result))}\n`);
-    else if (!quiet) process.stdout.write(describeResult(result, relative(process.cwd(), out) || "."));
-    return (result.checks ?? []).every(({ ok }) => ok) ? 0 : 1;
+    if (json) process.stdout.write(`${JSON.stringify(shown.json)}\n`);
+    else if (!quiet) process.stdout.write(shown.text);
+    return shown.status;
   } catch (error) {
     reporter.close();
     throw isDistillateError(error) && error.code === "interrupted" ? withContinuation(error) : error;

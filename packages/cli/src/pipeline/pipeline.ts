@@ -4,7 +4,14 @@
  * commands are this same run, cut short.
  */
 import type { Decision, ExportReport } from "@distillate/export";
-import { checkDistillation, type EngineName, type RunConfig, selectEngine, writeFileAtomic } from "@distillate/train";
+import {
+  checkDistillation,
+  type EngineName,
+  type NetworkPlan,
+  type RunConfig,
+  selectEngine,
+  writeFileAtomic,
+} from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { htmlReport } from "../report/html.ts";
 import { markdownReport } from "../report/markdown.ts";
@@ -14,7 +21,7 @@ import { describeRun } from "./describe-run.ts";
 import { type Exported, exportStudent, quantizeStudent } from "./export-stages.ts";
 import { loadData } from "./load-data.ts";
 import { packBundle } from "./pack-bundle.ts";
-import { openRunDirectory } from "./run-directory.ts";
+import { openRunDirectory, recordingTo } from "./run-directory.ts";
 import { finalOf, type Trained, trainNetworks } from "./train-stages.ts";
 import { verifyStudent } from "./verify-stage.ts";
 
@@ -30,6 +37,8 @@ export interface PipelineOptions {
   readonly out: string;
   readonly engine: EngineName | "auto";
   readonly until: Target;
+  /** Where the files of networks are that this run shares with others. */
+  readonly directoryOf?: (plan: Pick<NetworkPlan, "id" | "role">) => string | undefined;
   readonly onEvent: (event: PipelineEvent) => void;
   readonly signal: AbortSignal;
   /** Milliseconds. */
@@ -50,17 +59,14 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   const { config, until, clock, signal } = options;
   const stopsAt = (target: Target): boolean => TARGETS.indexOf(until) <= TARGETS.indexOf(target);
   const run = await openRunDirectory(options.out, config);
-  const onEvent = (event: PipelineEvent): void => {
-    if (event.kind !== "step" && event.kind !== "progress") run.record(event);
-    options.onEvent(event);
-  };
+  const onEvent = recordingTo(run, options.onEvent);
   try {
     const started = clock();
     const data = await loadData(config, onEvent);
     for (const note of data.notes) onEvent({ kind: "note", ...note });
     const engine = await selectEngine({ engine: options.engine });
     checkDistillation(config, { shape: data.train.shape, classes: data.labels.length });
-    const directoryOf = ({ id }: { readonly id: string }): string => run.at(id);
+    const directoryOf: PipelineContext["directoryOf"] = (plan) => options.directoryOf?.(plan) ?? run.at(plan.id);
     const context: PipelineContext = { run, config, directoryOf, engine, data, onEvent, signal, clock };
 
     const trained = await trainNetworks(context, until === "train" ? ["teacher", "baseline"] : undefined);
