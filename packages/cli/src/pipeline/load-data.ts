@@ -17,6 +17,7 @@ import {
   type Unlabelled,
 } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
+import { contentKey } from "./content-hash.ts";
 
 /** Loads the data set of a configuration; `data.limit` keeps the first so many images of each part. */
 export async function loadData(
@@ -37,7 +38,7 @@ export async function loadData(
   const more = data.unlabelled === undefined ? undefined : await loadMore(data.unlabelled, data, dataset, options);
   return {
     ...limited,
-    ...(more && { unlabelled: more.images, hash: `${limited.hash}+${more.hash}` }),
+    ...(more && { unlabelled: more.images, hash: contentKey([limited.hash, more.hash]) }),
     notes: [...dataset.notes, ...notesOn(data), ...(more?.notes ?? [])],
   };
 }

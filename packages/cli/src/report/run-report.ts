@@ -68,8 +68,8 @@ export interface RunReport {
   readonly config: RunConfig;
   /** The seed of the exported student: the best on the validation part. */
   readonly shippedSeed: number;
-  /** Its directory in the run. */
-  readonly shipped: string;
+  /** Its directory in the run; reports written before chains were there do not say it. */
+  readonly shipped?: string;
   readonly models: readonly ModelRow[];
   /** Accuracy of the distilled students less that of the baselines, on the same test images. */
   readonly gain: PairedDifference;
