@@ -131,6 +131,7 @@ test("a search goes on where it was killed, keeps the best of each size, and its
   }
   expect(merged.rows[1].overFirst.seeds).toEqual([1]);
   expect(await readFile(at("out/sweep.html"), "utf8")).toMatch(/Accuracy against size[\s\S]*Accuracy against work/);
+  expect(await readFile(at("out/front-bytes.svg"), "utf8")).toMatch(/^<svg xmlns="http/);
 
   const directories = runs.map((each: string) => at(join("out", each)));
   const together = await distillate(["report", ...directories, "-o", at("both"), "--json"]);

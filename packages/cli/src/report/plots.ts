@@ -203,3 +203,8 @@ export function drawFront(points: readonly FrontPoint[], cost: keyof typeof COST
     ],
   });
 }
+
+/** A picture as a file of its own, which must say what it is. */
+export function svgFile({ svg }: Figure): string {
+  return `${svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')}\n`;
+}

@@ -24,6 +24,8 @@ import { type Job, runJobs } from "../pipeline/schedule-jobs.ts";
 import { makeNetwork, type Networks, type Trained, trainNetworks } from "../pipeline/train-stages.ts";
 import { trainingSlots } from "../pipeline/training-slots.ts";
 import { mergeReports, type NamedReport } from "../report/merged-report.ts";
+import { frontPoints } from "../report/merged-text.ts";
+import { drawFront, svgFile } from "../report/plots.ts";
 import type { SweepReport, SweptCandidate } from "../report/sweep-report.ts";
 import { sweepMarkdown, sweepPage } from "../report/sweep-text.ts";
 import { type Axes, type Candidate, candidatesOf } from "./axes.ts";
@@ -38,7 +40,7 @@ export interface SweepOptions extends Omit<PipelineOptions, "until" | "directory
   readonly every: boolean;
 }
 
-/** Runs a search and returns what it found; it is written as `sweep.json`, `sweep.md` and `sweep.html` too. */
+/** Runs a search and returns what it found; it is written as `sweep.json`, `.md` and `.html`, its fronts as SVG. */
 export async function runSweep(options: SweepOptions): Promise<SweepReport> {
   const { axes, budget, every, out } = options;
   const config = withOwnDistill(options.config);
@@ -104,6 +106,9 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
     await writeFileAtomic(run.at("sweep.json"), `${JSON.stringify(result, null, 2)}\n`);
     await writeFileAtomic(run.at("sweep.md"), sweepMarkdown(result));
     await writeFileAtomic(run.at("sweep.html"), sweepPage(result));
+    for (const cost of ["bytes", "macs"] as const) {
+      await writeFileAtomic(run.at(`front-${cost}.svg`), svgFile(drawFront(frontPoints(result.finished.rows), cost)));
+    }
     return result;
   } finally {
     run.close();
