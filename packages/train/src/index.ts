@@ -41,7 +41,7 @@ export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
 export {
   type BringPlan,
-  finalPlans,
+  finalOf,
   type MeanPlan,
   type NetworkPlan,
   planNetworks,

@@ -15,14 +15,12 @@ import {
 import { TOOL_VERSION } from "../version.ts";
 import { sha256 } from "./content-hash.ts";
 import type { PipelineContext } from "./context.ts";
-import { keptFiles, TEST_LOGITS, TRAIN_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
-import { runStage, type StageRecord } from "./stage.ts";
+import { keptFiles, logitsBytes, TEST_LOGITS, TRAIN_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
+import { runStage, type StageOutcome } from "./stage.ts";
 import type { Kept, TrainingOutcome } from "./training-task.ts";
 
-/** What the stage says about the teacher, in its directory. */
+/** What the stage says about the teacher, in its directory; its hash is that of what the teacher says. */
 export const TEACHER_FILE = "teacher.json";
-
-type Outcome = Promise<{ readonly record: StageRecord<TrainingOutcome>; readonly cached: boolean }>;
 
 /** Brings a teacher in; what its checks find wrong stops the run before anything is trained. */
 export async function bringIn(
@@ -30,7 +28,7 @@ export async function bringIn(
   { id, teacher }: BringPlan,
   directory: string,
   keeps: Kept,
-): Outcome {
+): Promise<StageOutcome<TrainingOutcome>> {
   const fingerprint = await fingerprintOf(resolve(teacher.from));
   return runStage<TrainingOutcome>(
     { onEvent, clock },
@@ -84,10 +82,11 @@ export async function readIn(
   { id, teacher }: TablePlan,
   directory: string,
   keeps: Kept,
-): Outcome {
+): Promise<StageOutcome<TrainingOutcome>> {
   const { images, validation } = learningSetOf(data, config);
   const { labels, test: testImages, hash } = data;
   const { train, test, files, bytes } = await readTable(teacher, { labels, images, test: testImages, hash });
+  const tables = [train, test].map(({ logits }) => sha256(logitsBytes(logits)));
   return runStage<TrainingOutcome>(
     { onEvent, clock },
     {
@@ -98,8 +97,7 @@ export async function readIn(
         data: data.hash,
         validation: config.data.validation,
         splitSeed: config.seeds[0],
-        labels: teacher.labels,
-        tables: [train, test].map(({ logits }) => sha256(new Uint8Array(logits.values.buffer))),
+        tables,
         keeps,
       },
       run: async () => {
@@ -111,7 +109,7 @@ export async function readIn(
         await writeLogits(directory, TEST_LOGITS, test.logits);
         if (keeps.validation) await writeLogits(directory, VALIDATION_LOGITS, validated);
         if (keeps.train) await writeLogits(directory, TRAIN_LOGITS, train.logits);
-        await writeFacts(directory, { files, bytes, notes, validationAccuracy });
+        await writeFacts(directory, { files, bytes, tables, notes, validationAccuracy });
         return {
           result: { bytes, epoch: 0, validationAccuracy },
           files: [TEACHER_FILE, TEST_LOGITS, ...keptFiles(keeps)],

@@ -4,6 +4,7 @@ import { type Decision, decodeModel, type ExportReport, summarize } from "@disti
 import {
   accuracyOf,
   compareToTeacher,
+  finalOf,
   type Logits,
   measure,
   pairedDifference,
@@ -17,7 +18,7 @@ import type { PipelineContext } from "./context.ts";
 import type { Exported } from "./export-stages.ts";
 import { LAST_TEST_LOGITS, readLogits, TEST_LOGITS } from "./logits-file.ts";
 import { NODE_RUNTIME } from "./node-runner.ts";
-import { finalOf, type Trained } from "./train-stages.ts";
+import type { Trained } from "./train-stages.ts";
 import type { Verified } from "./verify-stage.ts";
 
 /** What the stages before have made. */

@@ -5,7 +5,7 @@ import { TOOL_VERSION } from "../version.ts";
 import { TEACHER_FILE } from "./bring-stage.ts";
 import type { PipelineContext } from "./context.ts";
 import { readLogits, TEST_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
-import { runStage, type StageRecord } from "./stage.ts";
+import { runStage, type StageOutcome } from "./stage.ts";
 import type { Trained } from "./train-stages.ts";
 import type { TrainingOutcome } from "./training-task.ts";
 
@@ -21,7 +21,7 @@ export async function takeMean(
   { id }: MeanPlan,
   directory: string,
   members: readonly Member[],
-): Promise<{ readonly record: StageRecord<TrainingOutcome>; readonly cached: boolean }> {
+): Promise<StageOutcome<TrainingOutcome>> {
   const of = members.map(({ trained, weight }) => ({ id: trained.id, hash: trained.hash, weight }));
   return runStage<TrainingOutcome>(
     { onEvent, clock },

@@ -7,6 +7,7 @@ import type { Decision, ExportReport } from "@distillate/export";
 import {
   checkDistillation,
   type EngineName,
+  finalOf,
   type NetworkPlan,
   type RunConfig,
   selectEngine,
@@ -22,7 +23,7 @@ import { type Exported, exportStudent, quantizeStudent } from "./export-stages.t
 import { loadData } from "./load-data.ts";
 import { packBundle } from "./pack-bundle.ts";
 import { openRunDirectory, recordingTo } from "./run-directory.ts";
-import { finalOf, type Trained, trainNetworks } from "./train-stages.ts";
+import { type Trained, trainNetworks } from "./train-stages.ts";
 import { verifyStudent } from "./verify-stage.ts";
 
 /** Where a run may stop, in order; `report` is the whole of it. */

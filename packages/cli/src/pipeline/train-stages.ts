@@ -18,7 +18,7 @@ import type { PipelineContext } from "./context.ts";
 import { keptFiles, LAST_TEST_LOGITS, TEST_LOGITS } from "./logits-file.ts";
 import { takeMean } from "./mean-stage.ts";
 import { type Job, runJobs } from "./schedule-jobs.ts";
-import { outputHash, runStage, type StageRecord } from "./stage.ts";
+import { outputHash, runStage, type StageOutcome, type StageRecord } from "./stage.ts";
 import { trainingSlots } from "./training-slots.ts";
 import type { Kept, TrainingOutcome, TrainingTask } from "./training-task.ts";
 
@@ -33,12 +33,6 @@ export interface Trained extends Pick<NetworkPlan, "id" | "group" | "role" | "ti
 
 /** Networks by the id of their plan. */
 export type Networks = ReadonlyMap<string, Trained>;
-
-/** The networks, one a seed, that the chain of a role ends with. */
-export function finalOf(trained: readonly Trained[], role: Role): readonly Trained[] {
-  const group = trained.findLast((network) => network.role === role)?.group;
-  return trained.filter((network) => network.group === group);
-}
 
 const ROLES: readonly Role[] = ["teacher", "assistant", "baseline", "student"];
 
@@ -81,10 +75,7 @@ export async function makeNetwork(
   const directory = context.directoryOf(plan);
   const keeps = keptOf(plan, plans);
   const { id, group, role, title, seed, kind } = plan;
-  const trained = (
-    { record, cached }: { readonly record: StageRecord<TrainingOutcome>; readonly cached: boolean },
-    file: string,
-  ): Trained => {
+  const trained = ({ record, cached }: StageOutcome<TrainingOutcome>, file: string): Trained => {
     return { id, group, role, title, seed, kind, directory, record, hash: outputHash(record, file), cached };
   };
   switch (plan.kind) {
@@ -127,7 +118,7 @@ async function trainOne(
   keeps: Kept,
   plans: readonly NetworkPlan[],
   networks: Networks,
-): Promise<{ readonly record: StageRecord<TrainingOutcome>; readonly cached: boolean }> {
+): Promise<StageOutcome<TrainingOutcome>> {
   const { id, seed, network, distill, freeze } = plan;
   const speakers = plan.speakers.map((speaker) => ({ ...networks.get(speaker.id)!, weight: speaker.weight }));
   const from = plan.from === undefined ? undefined : networks.get(plan.from)!;

@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from "vitest";
 import { parseConfig, type RunConfigInput } from "../config.ts";
 import { selectEngine } from "../engine/select.ts";
 import { checkDistillation } from "./check.ts";
-import { finalPlans, type NetworkPlan, planNetworks } from "./plan.ts";
+import { finalOf, type NetworkPlan, planNetworks } from "./plan.ts";
 
 beforeAll(async () => {
   await selectEngine({ engine: "wasm" });
@@ -44,8 +44,8 @@ test("a chain: each learns from the one before, and the baseline goes the same w
   expect(by.get("assistant-1")).toMatchObject({ distill: { mse: { weight: 1 } } });
   expect(by.get("finetune-1/seed-1")).toMatchObject({ from: "again-2/seed-1", freeze: ["conv1"], speakers: [] });
   expect(by.get("baseline-finetune-1/seed-1")).toMatchObject({ from: "baseline/seed-1", speakers: [] });
-  expect(ids(finalPlans(plans, "student"))).toEqual(["finetune-1/seed-1"]);
-  expect(ids(finalPlans(plans, "baseline"))).toEqual(["baseline-finetune-1/seed-1"]);
+  expect(ids(finalOf(plans, "student"))).toEqual(["finetune-1/seed-1"]);
+  expect(ids(finalOf(plans, "baseline"))).toEqual(["baseline-finetune-1/seed-1"]);
   // Whatever a plan needs stands before it.
   for (const [at, plan] of plans.entries()) {
     const needed = [

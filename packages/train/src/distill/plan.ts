@@ -86,8 +86,11 @@ export function planNetworks(config: Chained): readonly NetworkPlan[] {
   ];
 }
 
-/** The plans, one a seed, of what a role ends with: of the students, those one of which is shipped. */
-export function finalPlans(plans: readonly NetworkPlan[], role: Role): readonly NetworkPlan[] {
+/** Of plans, or of what was made of them: those, one a seed, that a role ends with. One of the last students is shipped. */
+export function finalOf<Plan extends Pick<NetworkPlan, "group" | "role">>(
+  plans: readonly Plan[],
+  role: Role,
+): readonly Plan[] {
   const group = plans.findLast((plan) => plan.role === role)?.group;
   return plans.filter((plan) => plan.group === group);
 }
