@@ -94,6 +94,8 @@ test("wrong usage exits with 2, bad input with 1; each says the way out", async 
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [["bake"], 2, /unknown command bake/],
     [["run", "mnist", "--outt", "x"], 2, /unknown flag --outt/],
+    [["report"], 2, /Missing required positional argument/],
+    [["report", out], 1, /error report-unreadable/],
     [["run", "nothing"], 1, /error config-missing: nothing is neither a recipe/],
     [
       ["run", "mnist", "--out", out, "--set", "distill.kd.temprature=3"],

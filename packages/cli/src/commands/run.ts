@@ -1,4 +1,3 @@
-/** `distillate run`: the whole pipeline; with `--sweep`, many times, to find what is worth it. */
 import { relative, resolve } from "node:path";
 import { type CommandDef, defineCommand } from "citty";
 import { sweepText } from "../report/sweep-text.ts";
@@ -22,6 +21,7 @@ const ARGS = {
   every: { type: "boolean", description: "With --sweep: run every candidate to its end, to compare them" },
 } as const;
 
+/** `distillate run`: the whole pipeline; with `--sweep`, many times, to find what is worth it. */
 export const run: CommandDef<typeof ARGS> = defineCommand({
   meta: {
     name: "run",
@@ -50,7 +50,7 @@ export const run: CommandDef<typeof ARGS> = defineCommand({
       return {
         json: report,
         text: `\n${sweepText(report)}\n${place}/sweep.html, sweep.json and sweep.md\n`,
-        status: 0,
+        status: report.candidates.every(({ passed }) => passed !== false) ? 0 : 1,
       };
     });
   },

@@ -8,6 +8,8 @@ export interface SweptCandidate extends Pick<Candidate, "id" | "values"> {
   readonly scores: readonly (number | null)[];
   /** Its run, below the search's directory, where it came to its end. */
   readonly run?: string;
+  /** Whether every check of that run was passed. */
+  readonly passed?: boolean;
 }
 
 /** What `sweep.json` says of a search. */

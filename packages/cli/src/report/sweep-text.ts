@@ -15,7 +15,11 @@ const columnsOf = ({ rounds }: SweepReport): readonly Column<SweptCandidate>[] =
       },
     }),
   ),
-  { title: "run", align: "left", cell: ({ run }) => run ?? "" },
+  {
+    title: "run",
+    align: "left",
+    cell: ({ run, passed }) => (run === undefined ? "" : `${run}${passed ? "" : " (a check FAILED)"}`),
+  },
 ];
 
 /** For a terminal. */

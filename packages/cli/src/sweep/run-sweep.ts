@@ -6,7 +6,6 @@
  *   runs/NAME/sweep/round-K/CANDIDATE   one short training
  *   runs/NAME/sweep/runs/CANDIDATE      a run like any other, its baseline shared by those of its size
  */
-import { join } from "node:path";
 import {
   checkDistillation,
   type NetworkPlan,
@@ -86,14 +85,15 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
       });
       finished.push({ name: candidate.id, report: report! });
     }
-    const swept = candidates.map(
-      ({ id, values }): SweptCandidate => ({
+    const swept = candidates.map(({ id, values }): SweptCandidate => {
+      const own = finished.find(({ name }) => name === id);
+      return {
         id,
         values,
         scores: rounds.map((_, index) => scores.get(id)!.get(index + 1) ?? null),
-        ...(left.some((candidate) => candidate.id === id) && { run: join("sweep", "runs", id) }),
-      }),
-    );
+        ...(own && { run: `sweep/runs/${id}`, passed: own.report.checks.every(({ ok }) => ok) }),
+      };
+    });
     const result: SweepReport = {
       format: "distillate-sweep",
       version: 1,
