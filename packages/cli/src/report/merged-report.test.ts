@@ -9,6 +9,7 @@ import { frontOf } from "./plots.ts";
 import { readReport } from "./read-report.ts";
 import { packRight } from "./right-bits.ts";
 import type { ModelRow, RunReport, SeedResult } from "./run-report.ts";
+import type { SweepReport } from "./sweep-report.ts";
 import { sweepPage } from "./sweep-text.ts";
 
 const COUNT = 1000;
@@ -81,7 +82,11 @@ test("text, Markdown and page have every run, and names cannot break out", () =>
     { epochs: 2, candidates: 1 },
   ];
   const sweep = { format: "distillate-sweep", version: 1, name: "</title>", axes: {}, rounds, candidates } as const;
-  for (const html of [mergedPage(merged, "Runs"), sweepPage({ ...sweep, finished: merged })]) {
+  const from = { tool: "0", node: "v0", engine: { name: "wasm", version: "0", refused: [] }, config: { seeds: [1] } };
+  for (const html of [
+    mergedPage(merged, "Runs"),
+    sweepPage({ ...sweep, ...from, finished: merged } as unknown as SweepReport),
+  ]) {
     const { document } = parseHTML(html);
     expect(document.querySelectorAll("figure svg")).toHaveLength(2);
     expect(document.querySelectorAll("script, link, img, iframe, b, i")).toHaveLength(0);

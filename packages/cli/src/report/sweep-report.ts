@@ -1,3 +1,4 @@
+import type { Engine, RunConfig } from "@distillate/train";
 import type { Axes, Candidate } from "../sweep/axes.ts";
 import type { Round } from "../sweep/halving.ts";
 import type { MergedReport } from "./merged-report.ts";
@@ -17,6 +18,11 @@ export interface SweepReport {
   readonly format: "distillate-sweep";
   readonly version: 1;
   readonly name: string;
+  readonly tool: string;
+  readonly node: string;
+  readonly engine: Engine;
+  /** What the candidates vary. */
+  readonly config: RunConfig;
   readonly axes: Axes;
   readonly rounds: readonly Round[];
   readonly candidates: readonly SweptCandidate[];

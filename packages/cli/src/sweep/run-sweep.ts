@@ -27,6 +27,7 @@ import { frontPoints } from "../report/merged-text.ts";
 import { drawFront, svgFile } from "../report/plots.ts";
 import type { SweepReport, SweptCandidate } from "../report/sweep-report.ts";
 import { sweepMarkdown, sweepPage } from "../report/sweep-text.ts";
+import { TOOL_VERSION } from "../version.ts";
 import { type Axes, type Candidate, candidatesOf } from "./axes.ts";
 import { betterHalf, planRounds, type Round } from "./halving.ts";
 
@@ -98,6 +99,10 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
       format: "distillate-sweep",
       version: 1,
       name: config.name,
+      tool: TOOL_VERSION,
+      node: process.version,
+      engine,
+      config,
       axes,
       rounds,
       candidates: swept,
