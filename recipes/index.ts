@@ -2,6 +2,7 @@ import type { RunConfigInput } from "@distillate/train";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fewLabels } from "./few-labels.ts";
 import { imageFolder } from "./image-folder.ts";
+import { losses } from "./losses.ts";
 import { mnist } from "./mnist.ts";
 
 /** All built-in recipes by name. */
@@ -10,4 +11,5 @@ export const RECIPES: { readonly [name: string]: RunConfigInput } = {
   "fashion-mnist": fashionMnist,
   "few-labels": fewLabels,
   "image-folder": imageFolder,
+  losses,
 };

@@ -94,6 +94,8 @@ test("wrong usage exits with 2, bad input with 1; each says the way out", async 
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [["bake"], 2, /unknown command bake/],
     [["run", "mnist", "--outt", "x"], 2, /unknown flag --outt/],
+    [["report"], 2, /Missing required positional argument/],
+    [["report", out], 1, /error report-unreadable/],
     [["run", "nothing"], 1, /error config-missing: nothing is neither a recipe/],
     [
       ["run", "mnist", "--out", out, "--set", "distill.kd.temprature=3"],
@@ -158,8 +160,8 @@ test("single stages are the run cut short, and files can be looked at, checked, 
   const out = await scratch();
   const stage = (name: string): Promise<Finished> =>
     distillate([name, "mnist", "--engine", "wasm", "--out", out, "--set", SMALL]);
-  expect((await stage("train")).out).toMatch(/teacher of seed 1: .*\n.*baseline of seed 1/);
-  expect((await stage("distill")).out).toMatch(/✓ teacher \(already there\)[\s\S]*student of seed 1/);
+  expect((await stage("train")).out).toMatch(/teacher, seed 1: .*\nstudent, labels alone, seed 1/);
+  expect((await stage("distill")).out).toMatch(/✓ teacher \(already there\)[\s\S]*student, distilled, seed 1/);
   expect((await stage("export")).out).toMatch(/student.fp32.onnx: \d+ bytes\n$/);
   expect((await stage("quantize")).out).toMatch(/student.int8.onnx: \d+ bytes\n$/);
   expect((await stage("verify")).out).toMatch(/passed: largest difference of a logit/);

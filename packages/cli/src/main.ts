@@ -25,7 +25,9 @@ async function main(argv: readonly string[]): Promise<number> {
     const status: unknown = await command.run?.({ rawArgs: rest, args, cmd: command });
     return typeof status === "number" ? status : 0;
   } catch (error) {
-    return printError(error, { debug: rest.includes("--debug") });
+    // The parser's own class, which it does not export: something that must be there is not.
+    const usage = error instanceof Error && error.name === "CLIError" ? new UsageError(error.message) : error;
+    return printError(usage, { debug: rest.includes("--debug") });
   }
 }
 

@@ -13,7 +13,7 @@ import type { EpochRecord } from "./loop.ts";
 import { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";
 
 /** Which part a network plays. */
-export type Role = "teacher" | "baseline" | "student";
+export type Role = "teacher" | "assistant" | "baseline" | "student";
 
 /** What `checkpoint.json` says about the files beside it. */
 export interface CheckpointInfo {

@@ -52,6 +52,24 @@ describe("one clear error for", () => {
     ],
     ["no data", { ...minimal, data: undefined }, /data is undefined/, /./],
     ["a name that leaves the directory", { ...minimal, name: "../up" }, /name is "..\/up", expected letters/, /./],
+    [
+      "an unknown key of a teacher",
+      { ...minimal, teacher: { from: "a.onnx", lables: ["a"] } },
+      /unknown key teacher.lables/,
+      /teacher has from, labels, preprocess/,
+    ],
+    [
+      "an unknown key of one of several teachers",
+      { ...minimal, teacher: { mean: [minimal.teacher, { ...minimal.teacher, wieght: 2 }] } },
+      /unknown key teacher.mean.1.wieght/,
+      /has model, training, weight/,
+    ],
+    [
+      "an assistant after the student",
+      { ...minimal, stages: [{ kind: "again" }, { kind: "assistant", ...minimal.student }] },
+      /stages is Array, expected assistants first/,
+      /./,
+    ],
     ["nothing", null, /the configuration is null, expected Object/, /./],
   ])("%s", (_what, config, message, hint) => {
     let thrown: unknown;

@@ -41,6 +41,8 @@ const Data = v.strictObject({
   validation: v.optional(v.union([real(0.001, 0.9), whole(1, 10_000_000)]), 0.1),
   /** Fraction of the training part whose labels may be looked at; of the rest only the teacher speaks. */
   labelled: v.optional(real(0.0001, 1), 1),
+  /** A directory of more images, of which nobody knows the class: only the teacher speaks about them. */
+  unlabelled: v.optional(v.string()),
   /** Use only the first so many images of each part; for trials and tests. */
   limit: v.optional(whole(16, 10_000_000)),
 });
@@ -124,12 +126,12 @@ const Training = v.strictObject({
   augment: v.optional(Augment, {}),
 });
 
-const TrainedTeacher = v.strictObject({ model: Model, training: v.optional(Training, {}) });
+const NETWORK = { model: Model, training: v.optional(Training, {}) } as const;
 
 /** Three numbers, one a channel, or one for all. */
 const perChannel = v.pipe(v.array(real(-1000, 1000)), v.minLength(1), v.maxLength(3));
 
-const BroughtTeacher = v.strictObject({
+const BROUGHT = {
   /** A classifier that is there: the model.json of a tfjs LayersModel or GraphModel, or an .onnx file. */
   from: v.string(),
   /** Its classes, in the order of its outputs; left out, they are the data's. */
@@ -142,10 +144,75 @@ const BroughtTeacher = v.strictObject({
       std: v.optional(perChannel, [1]),
     }),
   ),
-});
+} as const;
 
-const Teacher = v.lazy((input) =>
-  typeof input === "object" && input !== null && "from" in input ? BroughtTeacher : TrainedTeacher,
+const PARTS = { train: v.string(), test: v.string() } as const;
+
+const TABLE = {
+  /** What a teacher said, one row an image: NumPy's .npy, or .parquet. The training table also has the unlabelled images. */
+  logits: v.strictObject(PARTS),
+  /** Beside .npy: which image each row is, by place or by file name; without it rows are in the order of the images. */
+  ids: v.optional(v.strictObject(PARTS)),
+  /** Its classes, in the order of its columns; Parquet may name its columns by them instead. */
+  labels: v.optional(v.array(v.string())),
+  /** The hash of the data it was made from, as `data.hash` in a report: other data are refused. */
+  data: v.optional(v.string()),
+} as const;
+
+/** How much a teacher's word counts among several. */
+const SHARE = { weight: v.optional(real(1e-6, 1e6), 1) } as const;
+
+const isObject = (input: unknown): input is object => typeof input === "object" && input !== null;
+
+const Trained = v.strictObject(NETWORK);
+const Brought = v.strictObject(BROUGHT);
+const Table = v.strictObject(TABLE);
+const OneTeacher = v.lazy((input) =>
+  isObject(input) && "from" in input ? Brought : isObject(input) && "logits" in input ? Table : Trained,
+);
+const SharedTrained = v.strictObject({ ...NETWORK, ...SHARE });
+const SharedBrought = v.strictObject({ ...BROUGHT, ...SHARE });
+const SharedTable = v.strictObject({ ...TABLE, ...SHARE });
+const Several = v.strictObject({
+  /** Several teachers that speak as one: the weighted mean of their logits. Those trained here differ by their seed too. */
+  mean: v.pipe(
+    v.array(
+      v.lazy((input) =>
+        isObject(input) && "from" in input
+          ? SharedBrought
+          : isObject(input) && "logits" in input
+            ? SharedTable
+            : SharedTrained,
+      ),
+    ),
+    v.minLength(2),
+    v.maxLength(16),
+  ),
+});
+const Teacher = v.lazy((input) => (isObject(input) && "mean" in input ? Several : OneTeacher));
+
+/** What a chain is made of; without any, the student learns from the teacher and is shipped. */
+const Stage = v.variant("kind", [
+  /** A network of a size between: it bridges a gap that the student cannot (Mirzadeh 2020, arXiv 1902.03393). */
+  v.strictObject({ kind: v.literal("assistant"), ...NETWORK, distill: v.optional(Distill) }),
+  /** The student once more, from new weights, with the last one as its teacher (Furlanello 2018, arXiv 1805.04770). */
+  v.strictObject({ kind: v.literal("again"), distill: v.optional(Distill) }),
+  /** The student a little further on the labels alone; the baseline too, so that both take the same steps. */
+  v.strictObject({
+    kind: v.literal("finetune"),
+    training: v.optional(Training, { epochs: 2, optimizer: { name: "adam", learningRate: 1e-4 } }),
+    /** Layers that stay as they are, by name. */
+    freeze: v.optional(v.pipe(v.array(v.string()), v.maxLength(1000)), []),
+  }),
+]);
+
+const Stages = v.pipe(
+  v.array(Stage),
+  v.maxLength(16),
+  v.check(
+    (stages) => !stages.some(({ kind }, at) => kind === "assistant" && at > 0 && stages[at - 1]!.kind !== "assistant"),
+    "assistants first: they stand between the teacher and the student",
+  ),
 );
 
 const Run = v.strictObject({
@@ -153,8 +220,7 @@ const Run = v.strictObject({
   data: Data,
   teacher: Teacher,
   student: v.strictObject({
-    model: Model,
-    training: v.optional(Training, {}),
+    ...NETWORK,
     /** Fine-tunes the student that is shipped with its weights and activations rounded as in the int8 file; left out, nothing is. */
     quantizeAware: v.optional(
       v.strictObject({
@@ -164,6 +230,8 @@ const Run = v.strictObject({
     ),
   }),
   distill: v.optional(Distill, {}),
+  /** What comes between teacher and student, and after the student. */
+  stages: v.optional(Stages, []),
   /** One baseline and one distilled student are trained per seed; the first also seeds the teacher and the split. */
   seeds: v.optional(v.pipe(v.array(whole(0, 2 ** 31 - 1)), v.minLength(1), v.maxLength(100)), [1]),
   export: v.optional(v.strictObject({ opset: v.optional(whole(13, 21), 17) }), {}),
@@ -201,14 +269,25 @@ export type DataConfig = RunConfig["data"];
 export type ModelConfig = RunConfig["student"]["model"];
 /** How one network is trained. */
 export type TrainingConfig = RunConfig["student"]["training"];
+/** A network that is trained here. */
+export type NetworkConfig = v.InferOutput<typeof Trained>;
 /** A teacher that is not trained here. */
-export type BroughtTeacherConfig = v.InferOutput<typeof BroughtTeacher>;
+export type BroughtTeacherConfig = v.InferOutput<typeof Brought>;
+/** A teacher that is not here at all, but what it said. */
+export type TableTeacherConfig = v.InferOutput<typeof Table>;
+/** One teacher, of whichever kind. */
+export type OneTeacherConfig = v.InferOutput<typeof OneTeacher>;
 /** Random changes of a training image. */
 export type AugmentConfig = TrainingConfig["augment"];
 
 /** Whether a teacher is there already, instead of being trained. */
 export function isBrought(teacher: RunConfig["teacher"]): teacher is BroughtTeacherConfig {
   return "from" in teacher;
+}
+
+/** Whether all that is there of a teacher is what it said. */
+export function isTable(teacher: RunConfig["teacher"]): teacher is TableTeacherConfig {
+  return "logits" in teacher;
 }
 
 /** Types a configuration for its author, without checking or changing it. */
@@ -233,7 +312,7 @@ export function parseConfig(config: unknown): RunConfig {
       ? `unknown key ${path} in the configuration`
       : `${path || "the configuration"} is ${issue.received}, expected ${expectation(issue)}`,
     hint: unknownKey
-      ? `Remove it, or correct its spelling: ${known(path)}.`
+      ? `Remove it, or correct its spelling: ${known(path, config)}.`
       : "Correct this value in the configuration.",
   });
 }
@@ -245,20 +324,32 @@ function expectation(issue: v.BaseIssue<unknown>): string {
 }
 
 /** The keys that an object of the schema has beside the unknown one. */
-function known(path: string): string {
+function known(path: string, config: unknown): string {
   const parents = path.split(".").slice(0, -1);
   let schema: unknown = Run;
-  for (const key of parents) schema = unwrap((unwrap(schema) as { entries?: Record<string, unknown> }).entries?.[key]);
-  const { entries, options } = unwrap(schema) as {
-    entries?: Record<string, unknown>;
-    options?: readonly { entries: Record<string, unknown> }[];
-  };
+  let found = config;
+  for (const key of parents) {
+    found = (found as Record<string, unknown> | undefined)?.[key];
+    const { entries, item } = unwrap(schema, undefined);
+    schema = unwrap(entries?.[key] ?? item, found);
+  }
+  const { entries, options } = unwrap(schema, found);
   const keys = new Set(
     [entries, ...(options?.map((option) => option.entries) ?? [])].flatMap((e) => Object.keys(e ?? {})),
   );
   return `${parents.join(".") || "the top level"} has ${[...keys].join(", ")}`;
 }
 
-function unwrap(schema: unknown): unknown {
-  return (schema as { wrapped?: unknown } | undefined)?.wrapped ?? schema;
+interface Described {
+  readonly entries?: Record<string, unknown>;
+  readonly item?: unknown;
+  readonly options?: readonly { readonly entries: Record<string, unknown> }[];
+}
+
+/** The object, array or variant that a schema is, whatever is around it. */
+function unwrap(schema: unknown, input: unknown): Described {
+  const { wrapped, getter } = (schema ?? {}) as { wrapped?: unknown; getter?: (input: unknown) => unknown };
+  return wrapped !== undefined || getter !== undefined
+    ? unwrap(wrapped ?? getter!(input), input)
+    : ((schema ?? {}) as Described);
 }

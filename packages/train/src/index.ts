@@ -16,11 +16,13 @@ export {
   type BroughtTeacherConfig,
   type DataConfig,
   defineRun,
-  isBrought,
   type ModelConfig,
+  type NetworkConfig,
+  type OneTeacherConfig,
   parseConfig,
   type RunConfig,
   type RunConfigInput,
+  type TableTeacherConfig,
   type TrainingConfig,
 } from "./config.ts";
 export { isAugmenting } from "./data/augment.ts";
@@ -28,17 +30,32 @@ export { type Batch, type BatchOptions, batches } from "./data/batches.ts";
 export type { DataEvent, DataNote, Dataset, Images, LoadOptions } from "./data/dataset.ts";
 export { type FashionMnistOptions, loadFashionMnist } from "./data/fashion-mnist.ts";
 export { loadIdxDirectory } from "./data/idx-directory.ts";
-export { type ImageFolderOptions, type ImageTarget, loadImageFolder } from "./data/image-folder.ts";
+export type { ImageTarget } from "./data/image-files.ts";
+export { type ImageFolderOptions, loadImageFolder } from "./data/image-folder.ts";
+export { type LearningSet, learningSetOf, onLabelsAlone } from "./data/learning-set.ts";
 export { loadMnist } from "./data/mnist.ts";
 export { hideLabels, type Labelling, type Split, splitTrainValidation } from "./data/split.ts";
+export { loadUnlabelled, type Unlabelled } from "./data/unlabelled-folder.ts";
 export { checkDistillation } from "./distill/check.ts";
 export { type GuideOptions, guide, guideByBrought } from "./distill/guide.ts";
 export { objectiveOf } from "./distill/objective.ts";
+export {
+  type BringPlan,
+  finalOf,
+  type MeanPlan,
+  type NetworkPlan,
+  planNetworks,
+  type Speaker,
+  type TablePlan,
+  type TrainPlan,
+} from "./distill/plan.ts";
 export type { TappedModel } from "./distill/taps.ts";
-export { cachedTeacher } from "./distill/teacher-cache.ts";
+export { cachedTeacher, meanTeacher, tableTeacher } from "./distill/teacher-cache.ts";
 export { type BroughtTeacher, bringTeacher, openTeacher } from "./distill/teachers/bring.ts";
+export { checkAccuracy } from "./distill/teachers/check-teacher.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
+export { type ReadTable, readTable, type TableData, type TableTeacher } from "./distill/teachers/table.ts";
 export {
   type CompiledStep,
   type CompileOptions,
@@ -79,8 +96,9 @@ export {
   type Tap,
   type TermOf,
 } from "./losses/index.ts";
+export { freezeLayers } from "./models/freeze.ts";
 export { buildModel } from "./models/index.ts";
-export { type PairedDifference, pairedDifference } from "./paired-difference.ts";
+export { type PairedDifference, pairedDifference, rightOf } from "./paired-difference.ts";
 export type { ProfiledLayer, ProfiledOp } from "./profile.ts";
 export { type ProfileTrainingOptions, profileTraining, type TrainingProfile } from "./profile-training.ts";
 export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";

@@ -7,13 +7,15 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { type CheckpointInfo, loadModel, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
-import type { Images } from "./data/dataset.ts";
+import { type Images, NO_LABEL } from "./data/dataset.ts";
 import { splitTrainValidation } from "./data/split.ts";
 import { guide } from "./distill/guide.ts";
 import { objectiveOf } from "./distill/objective.ts";
+import { tableTeacher } from "./distill/teacher-cache.ts";
 import { selectEngine } from "./engine/select.ts";
-import { predictLogits } from "./evaluate.ts";
+import { accuracyOf, predictLogits } from "./evaluate.ts";
 import { type TrainOptions, trainModel } from "./loop.ts";
+import { freezeLayers } from "./models/freeze.ts";
 import { buildModel } from "./models/index.ts";
 import { nextUnit, randomFor } from "./random.ts";
 
@@ -273,3 +275,78 @@ test("with hints, a resumed training ends with the same bytes, and the student i
   await trainModel(resumed);
   expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
 });
+
+test("images without a label count for the teacher alone: whatever stands where their labels would, nothing changes", async () => {
+  const unlabelled = split.train.filter((_, i) => i % 2 === 0);
+  const relabelled = (label: number): Images => ({
+    ...images,
+    classes: images.classes.map((own, i) => (unlabelled.includes(i) ? label : own)),
+  });
+  const objective = [
+    { name: "ce", weight: 0.5 },
+    { name: "mse", weight: 0.5 },
+  ] as const;
+  const said = new Float32Array(images.count * 3).map((_, i) => Math.sin(i));
+  const train = async (over: Partial<TrainOptions>): Promise<unknown> => {
+    const training = { ...config.student.training, epochs: 1 };
+    const trained = await options({
+      objective,
+      training,
+      teacher: tableTeacher({ classes: 3, values: said }, 240),
+      ...over,
+    });
+    const { history } = await trainModel(trained);
+    return { history, weights: trained.model.getWeights().map((weight) => [...weight.dataSync()]) };
+  };
+  const unknown = await train({ images: relabelled(NO_LABEL) });
+  expect(await train({ images: relabelled(2), hidden: new Set(unlabelled) })).toEqual(unknown);
+  // Their own labels would count, and so does what the teacher says of them.
+  expect(await train({})).not.toEqual(unknown);
+  const other = said.map((value, i) => (unlabelled.includes(Math.floor(i / 3)) ? -value : value));
+  const otherTeacher = tableTeacher({ classes: 3, values: other }, 240);
+  expect(await train({ images: relabelled(NO_LABEL), teacher: otherTeacher })).not.toEqual(unknown);
+});
+
+test("frozen layers stay as they are, batch normalisation's averages too, and are as before afterwards", async () => {
+  const frozen = await options({}, { name: "resnet-8", filters: 4, dropout: 0 });
+  const { model } = frozen;
+  const names = model.layers.filter(({ weights }) => weights.length > 0).map(({ name }) => name);
+  const kept = names.filter((name) => name !== "logits");
+  const values = (): Record<string, number[]> =>
+    Object.fromEntries(model.weights.map((weight) => [weight.originalName, [...weight.read().dataSync()]]));
+  const before = values();
+  const thaw = freezeLayers(model, kept);
+  await trainModel(frozen);
+  thaw();
+  const after = values();
+  for (const name of Object.keys(before)) {
+    if (name.startsWith("logits")) expect(after[name]).not.toEqual(before[name]);
+    else expect(after[name], name).toEqual(before[name]);
+  }
+  expect(model.trainableWeights.length).toBeGreaterThan(2);
+});
+
+test("at the last epoch the model holds that epoch's weights, at the end those of the best", async () => {
+  let last: Float32Array | undefined;
+  // A rate that ruins it in time: the best epoch is not the last one.
+  const training = {
+    ...config.student.training,
+    epochs: 6,
+    optimizer: { ...config.student.training.optimizer, learningRate: 0.3 },
+  };
+  const trained = await options({
+    training,
+    onLastEpoch: () => (last = predictLogits(trained.model, images, preprocess).values),
+  });
+  const { bestEpoch, history, validationAccuracy } = await trainModel(trained);
+  expect(bestEpoch).toBeLessThan(history.length);
+  const accuracy = (values: Float32Array): number =>
+    accuracyOf({ classes: 3, values: takeRows(values, split.validation) }, images.classes, split.validation);
+  expect(accuracy(last!)).toBe(history.at(-1)!.validationAccuracy);
+  expect(accuracy(predictLogits(trained.model, images, preprocess).values)).toBe(validationAccuracy);
+  expect(validationAccuracy).toBeGreaterThan(history.at(-1)!.validationAccuracy);
+});
+
+function takeRows(values: Float32Array, rows: Uint32Array): Float32Array {
+  return Float32Array.from([...rows].flatMap((row) => [...values.subarray(3 * row, 3 * row + 3)]));
+}

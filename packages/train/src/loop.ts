@@ -62,6 +62,8 @@ export interface TrainOptions {
   /** Where `training-state.bin` is kept while training goes on. */
   readonly directory: string;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Called at the end, while the model holds the weights of the last epoch; those of the best replace them. */
+  readonly onLastEpoch?: () => void;
   /** Stops at the next step's end, after saving where it stands. */
   readonly signal?: AbortSignal;
   /** Milliseconds; for rates only. */
@@ -141,6 +143,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       best,
     });
 
+  let last: readonly Float32Array[];
   try {
     while (at.epoch < epochs && !isOutOfPatience(at, training.patience)) {
       const epoch = at.epoch + 1;
@@ -196,6 +199,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       onEvent?.({ kind: "epoch", record, epochs, imagesPerSecond });
       if (options.signal?.aborted && epoch < epochs) throw interrupted(at);
     }
+    last = average?.values() ?? getWeights(network.model);
   } finally {
     steps.dispose();
     predictor.dispose();
@@ -203,6 +207,8 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     average?.dispose();
   }
 
+  setWeights(network.model, last);
+  options.onLastEpoch?.();
   setWeights(network.model, best);
   return {
     bestEpoch: at.bestEpoch,

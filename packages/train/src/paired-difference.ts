@@ -21,14 +21,18 @@ export interface PairedDifference {
 
 const RESAMPLES = 2_000;
 
-/** Accuracy of `first` less that of `second`, each a group of seeds, on samples with these labels. */
+/** Which samples one model gets right, by the label that its logits name. */
+export function rightOf({ classes, values }: Logits, labels: ArrayLike<number>): readonly boolean[] {
+  return Array.from({ length: labels.length }, (_, i) => argmax(values, i * classes, classes) === labels[i]);
+}
+
+/** Accuracy of `first` less that of `second`, each a group of seeds: by model and sample, whether it is right. */
 export function pairedDifference(
-  first: readonly Logits[],
-  second: readonly Logits[],
-  labels: ArrayLike<number>,
+  first: readonly (readonly boolean[])[],
+  second: readonly (readonly boolean[])[],
   seed: number,
 ): PairedDifference {
-  const [one, other] = [first, second].map((group) => sharesRight(group, labels));
+  const [one, other] = [first, second].map(sharesRight);
   const differences = one!.map((share, i) => share - other![i]!);
   const count = differences.length;
   const mean = differences.reduce((sum, difference) => sum + difference, 0) / count;
@@ -42,12 +46,10 @@ export function pairedDifference(
 }
 
 /** For each sample, the share of models that name its label. */
-function sharesRight(group: readonly Logits[], labels: ArrayLike<number>): Float64Array {
-  const shares = new Float64Array(labels.length);
-  for (const { classes, values } of group) {
-    for (let i = 0; i < shares.length; i++) {
-      if (argmax(values, i * classes, classes) === labels[i]) shares[i]! += 1 / group.length;
-    }
+function sharesRight(group: readonly (readonly boolean[])[]): Float64Array {
+  const shares = new Float64Array(group[0]!.length);
+  for (const right of group) {
+    for (const [i, isRight] of right.entries()) if (isRight) shares[i]! += 1 / group.length;
   }
   return shares;
 }

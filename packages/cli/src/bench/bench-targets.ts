@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { TargetSpec } from "@distillate/bench";
+import { readReport } from "../report/read-report.ts";
 import { UsageError } from "../usage.ts";
 
 /** Where files run, by the name that `--targets` takes. */
@@ -78,7 +79,7 @@ export async function networksBeside(bundle: string, seed: number): Promise<read
   const run = join(resolve(bundle), "..");
   const candidates = [
     { model: "teacher", path: join(run, "teacher") },
-    { model: "student", path: join(run, "student", `seed-${seed}`) },
+    { model: "student", path: join(run, (await shippedOf(run)) ?? join("student", `seed-${seed}`)) },
   ];
   const isThere = await Promise.all(
     candidates.map(({ path }) =>
@@ -89,6 +90,12 @@ export async function networksBeside(bundle: string, seed: number): Promise<read
     ),
   );
   return candidates.filter((_, i) => isThere[i]);
+}
+
+/** The directory of the network that was exported, as the run's report says; older reports do not say it. */
+async function shippedOf(run: string): Promise<string | undefined> {
+  const hasReport = await stat(join(run, "report.json")).catch(() => undefined);
+  return hasReport && (await readReport(run)).report.shipped;
 }
 
 /** What to call a bare file. */

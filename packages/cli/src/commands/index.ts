@@ -8,7 +8,7 @@ const stage = (name: string, until: Target, description: string) => (): Promise<
 
 /** Every command, loaded when it is called. */
 export const COMMANDS = {
-  run: stage("run", "report", "Run the whole pipeline: data, teacher, baseline, student, export, checks, report."),
+  run: () => import("./run.ts").then(({ run }) => run as unknown as CommandDef),
   train: stage("train", "train", "Train the teacher and the baselines of a run."),
   distill: stage("distill", "distill", "Train the distilled students of a run, and what they need."),
   export: () => import("./export.ts").then(({ exportCommand }) => exportCommand as unknown as CommandDef),
@@ -21,6 +21,7 @@ export const COMMANDS = {
   engine: () => import("./engine.ts").then(({ engine }) => engine as unknown as CommandDef),
   bench: () => import("./bench.ts").then(({ bench }) => bench as unknown as CommandDef),
   compare: () => import("./compare.ts").then(({ compare }) => compare as unknown as CommandDef),
+  report: () => import("./report.ts").then(({ report }) => report as unknown as CommandDef),
   init: () => import("./init.ts").then(({ init }) => init as unknown as CommandDef),
 } as const;
 

@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { DistillateError, isDistillateError } from "@distillate/bundle";
 import { ENGINE_NAMES, type EngineName } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
-import { type PipelineResult, runPipeline, type Target } from "../pipeline/pipeline.ts";
+import { type PipelineOptions, type PipelineResult, runPipeline, type Target } from "../pipeline/pipeline.ts";
 import { profileRun } from "../pipeline/profile-run.ts";
 import { describeProfile } from "../report/profile-lines.ts";
 import { describeResult } from "../report/result-lines.ts";
@@ -24,8 +24,47 @@ export function stageCommand(name: string, until: Target, description: string): 
   });
 }
 
+/** What a command that runs the pipeline shows at its end. */
+export interface Shown {
+  readonly json: unknown;
+  readonly text: string;
+  /** The exit status. */
+  readonly status: number;
+  /** What follows once that is shown. */
+  readonly after?: (how: { readonly json: boolean; readonly quiet: boolean }) => Promise<void>;
+}
+
 /** Runs the pipeline up to a stage, shows it, and returns the exit status: 1 when a check failed. */
 export async function runStages(args: StageArgs, until: Target): Promise<number> {
+  return withPipeline(args, async (options) => {
+    const { config, out, engine } = options;
+    if (args.profile === true) {
+      const profile = await profileRun(config, engine, until === "train");
+      return { json: profile, text: describeProfile(profile), status: 0 };
+    }
+    const result = await runPipeline({ ...options, until });
+    return {
+      json: result.report ?? withoutBytes(result),
+      text: describeResult(result, relative(process.cwd(), out) || "."),
+      status: (result.checks ?? []).every(({ ok }) => ok) ? 0 : 1,
+      ...(args.tune === true && {
+        async after({ json, quiet }) {
+          if (!(await isBundle(join(out, "bundle")))) return;
+          // Loaded when it is asked for: it brings the benchmark with it.
+          const { tune } = await import("./tune.ts");
+          const [seed] = config.seeds;
+          await tune(join(out, "bundle"), { allowedDrop: config.tolerance.int8Drop, seed: seed!, json, quiet });
+        },
+      }),
+    };
+  });
+}
+
+/** Does what runs the pipeline with what the command line says: events shown, Ctrl-C understood, the result at the end. */
+export async function withPipeline(
+  args: StageArgs,
+  work: (options: Omit<PipelineOptions, "until">) => Promise<Shown>,
+): Promise<number> {
   const text = (name: keyof StageArgs): string | undefined => args[name] as string | undefined;
   const config = await configOf({
     recipe: text("recipe"),
@@ -35,11 +74,6 @@ export async function runStages(args: StageArgs, until: Target): Promise<number>
     set: text("set"),
   });
   const engine = engineOf(text("engine"));
-  if (args.profile === true) {
-    const profile = await profileRun(config, engine, until === "train");
-    process.stdout.write(args.json === true ? `${JSON.stringify(profile)}\n` : describeProfile(profile));
-    return 0;
-  }
   const out = resolve(text("out") ?? `runs/${config.name}`);
   const abort = new AbortController();
   const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort());
@@ -48,24 +82,12 @@ export async function runStages(args: StageArgs, until: Target): Promise<number>
   const [json, quiet] = [args.json === true, args.quiet === true];
   const reporter = createReporter({ json, quiet, stream: process.stdout, clock });
   try {
-    const result = await runPipeline({
-      config,
-      out,
-      engine,
-      until,
-      signal: abort.signal,
-      clock,
-      onEvent: reporter.event,
-    });
+    const shown = await work({ config, out, engine, signal: abort.signal, clock, onEvent: reporter.event });
     reporter.close();
-    if (json) process.stdout.write(`${JSON.stringify(result.report ?? withoutBytes(result))}\n`);
-    else if (!quiet) process.stdout.write(describeResult(result, relative(process.cwd(), out) || "."));
-    if (args.tune === true && (await isBundle(join(out, "bundle")))) {
-      // Loaded when it is asked for: it brings the benchmark with it.
-      const { tune } = await import("./tune.ts");
-      await tune(join(out, "bundle"), { allowedDrop: config.tolerance.int8Drop, seed: config.seeds[0]!, json, quiet });
-    }
-    return (result.checks ?? []).every(({ ok }) => ok) ? 0 : 1;
+    if (json) process.stdout.write(`${JSON.stringify(shown.json)}\n`);
+    else if (!quiet) process.stdout.write(shown.text);
+    await shown.after?.({ json, quiet });
+    return shown.status;
   } catch (error) {
     reporter.close();
     throw isDistillateError(error) && error.code === "interrupted" ? withContinuation(error) : error;

@@ -1,36 +1,39 @@
-/** The stage teacher, for one that is there already: looked at, asked about all images once, and written down. */
+/** Teachers that are there already: looked at, asked about all images once, and written down; or what they said, read. */
 import { basename, join, resolve } from "node:path";
 import {
   accuracyOf,
-  type BroughtTeacherConfig,
+  type BringPlan,
   bringTeacher,
+  checkAccuracy,
   fingerprintOf,
-  isAugmenting,
-  splitTrainValidation,
+  type Logits,
+  learningSetOf,
+  readTable,
+  type TablePlan,
   writeFileAtomic,
 } from "@distillate/train";
 import { TOOL_VERSION } from "../version.ts";
+import { sha256 } from "./content-hash.ts";
 import type { PipelineContext } from "./context.ts";
-import { logitsBytes, TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
-import { outputHash, runStage } from "./stage.ts";
-import type { Trained } from "./train-stages.ts";
-import type { TrainingOutcome } from "./training-task.ts";
+import { keptFiles, logitsBytes, TEST_LOGITS, TRAIN_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
+import { runStage, type StageOutcome } from "./stage.ts";
+import type { Kept, TrainingOutcome } from "./training-task.ts";
 
-/** What the stage says about the teacher, in its directory. */
-const FILE = "teacher.json";
+/** What the stage says about the teacher, in its directory; its hash is that of what the teacher says. */
+export const TEACHER_FILE = "teacher.json";
 
 /** Brings a teacher in; what its checks find wrong stops the run before anything is trained. */
 export async function bringIn(
-  { run, config, engine, data, onEvent, clock }: PipelineContext,
-  teacher: BroughtTeacherConfig,
-): Promise<Trained> {
-  const directory = run.at("teacher");
-  const keepsTrainLogits = !isAugmenting(config.student.training.augment);
+  { config, engine, data, onEvent, clock }: PipelineContext,
+  { id, teacher }: BringPlan,
+  directory: string,
+  keeps: Kept,
+): Promise<StageOutcome<TrainingOutcome>> {
   const fingerprint = await fingerprintOf(resolve(teacher.from));
-  const { record, cached } = await runStage<TrainingOutcome>(
+  return runStage<TrainingOutcome>(
     { onEvent, clock },
     {
-      name: "teacher",
+      name: id,
       directory,
       inputs: {
         tool: TOOL_VERSION,
@@ -40,29 +43,25 @@ export async function bringIn(
         splitSeed: config.seeds[0],
         teacher,
         fingerprint,
-        keepsTrainLogits,
+        keeps,
       },
       run: async () => {
-        const { validation } = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
+        const { images, validation } = learningSetOf(data, config);
         const brought = await bringTeacher(teacher, { labels: data.labels, images: data.train, validation });
         const { classifier, preprocess, notes } = brought;
         try {
           for (const note of notes) onEvent({ kind: "note", ...note });
           const validated = await brought.logits(data.train, validation);
           const validationAccuracy = accuracyOf(validated, data.train.classes, validation);
-          await writeFileAtomic(join(directory, TEST_LOGITS), logitsBytes(await brought.logits(data.test)));
-          if (keepsTrainLogits) {
-            await writeFileAtomic(join(directory, TRAIN_LOGITS), logitsBytes(await brought.logits(data.train)));
-          }
+          await writeLogits(directory, TEST_LOGITS, await brought.logits(data.test));
+          if (keeps.validation) await writeLogits(directory, VALIDATION_LOGITS, validated);
+          if (keeps.train) await writeLogits(directory, TRAIN_LOGITS, await brought.logits(images));
           const { format, bytes, parameters } = classifier;
           const facts = { file: basename(teacher.from), format, fingerprint, bytes, parameters, preprocess, notes };
-          await writeFileAtomic(
-            join(directory, FILE),
-            `${JSON.stringify({ ...facts, validationAccuracy }, null, 2)}\n`,
-          );
+          await writeFacts(directory, { ...facts, validationAccuracy });
           return {
             result: { ...(parameters !== undefined && { parameters }), bytes, epoch: 0, validationAccuracy },
-            files: [FILE, TEST_LOGITS, ...(keepsTrainLogits ? [TRAIN_LOGITS] : [])],
+            files: [TEACHER_FILE, TEST_LOGITS, ...keptFiles(keeps)],
           };
         } finally {
           classifier.dispose();
@@ -70,5 +69,62 @@ export async function bringIn(
       },
     },
   );
-  return { role: "teacher", seed: config.seeds[0]!, directory, record, hash: outputHash(record, FILE), cached };
+}
+
+/**
+ * Reads in what a teacher said.
+ *
+ * @throws DistillateError as `readTable`; `table-data` when it was made from other data, `teacher-too-weak` when its rows or columns
+ * cannot be those of these images.
+ */
+export async function readIn(
+  { config, data, onEvent, clock }: PipelineContext,
+  { id, teacher }: TablePlan,
+  directory: string,
+  keeps: Kept,
+): Promise<StageOutcome<TrainingOutcome>> {
+  const { images, validation } = learningSetOf(data, config);
+  const { labels, test: testImages, hash } = data;
+  const { train, test, files, bytes } = await readTable(teacher, { labels, images, test: testImages, hash });
+  const tables = [train, test].map(({ logits }) => sha256(logitsBytes(logits)));
+  return runStage<TrainingOutcome>(
+    { onEvent, clock },
+    {
+      name: id,
+      directory,
+      inputs: {
+        tool: TOOL_VERSION,
+        data: data.hash,
+        validation: config.data.validation,
+        splitSeed: config.seeds[0],
+        tables,
+        keeps,
+      },
+      run: async () => {
+        const notes = [...train.notes, ...test.notes];
+        for (const note of notes) onEvent({ kind: "note", ...note });
+        const validated = rowsAt(train.logits, validation);
+        const validationAccuracy = accuracyOf(validated, data.train.classes, validation);
+        checkAccuracy(teacher.logits.train, validationAccuracy, validation.length, data.labels.length);
+        await writeLogits(directory, TEST_LOGITS, test.logits);
+        if (keeps.validation) await writeLogits(directory, VALIDATION_LOGITS, validated);
+        if (keeps.train) await writeLogits(directory, TRAIN_LOGITS, train.logits);
+        await writeFacts(directory, { files, bytes, tables, notes, validationAccuracy });
+        return {
+          result: { bytes, epoch: 0, validationAccuracy },
+          files: [TEACHER_FILE, TEST_LOGITS, ...keptFiles(keeps)],
+        };
+      },
+    },
+  );
+}
+
+async function writeFacts(directory: string, facts: object): Promise<void> {
+  await writeFileAtomic(join(directory, TEACHER_FILE), `${JSON.stringify(facts, null, 2)}\n`);
+}
+
+function rowsAt({ classes, values }: Logits, rows: Uint32Array): Logits {
+  const taken = new Float32Array(rows.length * classes);
+  for (const [i, row] of rows.entries()) taken.set(values.subarray(row * classes, (row + 1) * classes), i * classes);
+  return { classes, values: taken };
 }

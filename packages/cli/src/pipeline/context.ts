@@ -1,4 +1,4 @@
-import type { Dataset, Engine, RunConfig } from "@distillate/train";
+import type { Dataset, Engine, NetworkPlan, RunConfig } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import type { RunDirectory } from "./run-directory.ts";
 
@@ -6,6 +6,8 @@ import type { RunDirectory } from "./run-directory.ts";
 export interface PipelineContext {
   readonly run: RunDirectory;
   readonly config: RunConfig;
+  /** Where the files of a network are: in the run's directory, or in that of the runs that share it. */
+  directoryOf(plan: Pick<NetworkPlan, "id" | "role">): string;
   readonly engine: Engine;
   readonly data: Dataset;
   readonly onEvent: (event: PipelineEvent) => void;

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { DistillateError } from "@distillate/bundle";
 import {
   cacheDirectory,
@@ -12,9 +12,12 @@ import {
   loadIdxDirectory,
   loadImageFolder,
   loadMnist,
+  loadUnlabelled,
   type RunConfig,
+  type Unlabelled,
 } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
+import { contentKey } from "./content-hash.ts";
 
 /** Loads the data set of a configuration; `data.limit` keeps the first so many images of each part. */
 export async function loadData(
@@ -22,23 +25,40 @@ export async function loadData(
   onEvent: (event: PipelineEvent) => void = () => undefined,
 ): Promise<Dataset> {
   const { limit } = data;
-  const dataset = await LOADERS[data.kind](data, {
+  const options: LoadOptions = {
     cacheDir: cacheDirectory("data"),
     seed: seeds[0]!,
     onEvent: (event) => {
       if (event.kind === "progress")
         onEvent({ kind: "progress", what: event.what, done: event.done, total: event.total });
     },
-  });
-  const notes = [...dataset.notes, ...notesOn(data)];
-  if (limit === undefined) return { ...dataset, notes };
-  return {
-    ...dataset,
-    train: first(dataset.train, limit),
-    test: first(dataset.test, limit),
-    hash: `${dataset.hash}:${limit}`,
-    notes,
   };
+  const dataset = await LOADERS[data.kind](data, options);
+  const limited = limit === undefined ? dataset : limitedTo(dataset, limit);
+  const more = data.unlabelled === undefined ? undefined : await loadMore(data.unlabelled, data, dataset, options);
+  return {
+    ...limited,
+    ...(more && { unlabelled: more.images, hash: contentKey([limited.hash, more.hash]) }),
+    notes: [...dataset.notes, ...notesOn(data), ...(more?.notes ?? [])],
+  };
+}
+
+/** The images without labels, in the size of those that have one. */
+async function loadMore(
+  directory: string,
+  { image, limit }: DataConfig,
+  { train }: Dataset,
+  options: LoadOptions,
+): Promise<Unlabelled> {
+  const [height, width, channels] = train.shape;
+  const target = { width, height, channels: channels as 1 | 3, fit: image?.fit ?? "cover" } as const;
+  const { images, hash, notes } = await loadUnlabelled(resolve(directory), target, options);
+  const used = limit === undefined ? images : first(images, limit);
+  const note = {
+    code: "unlabelled-added",
+    message: `${used.count} images without labels are added; only the teacher speaks about them`,
+  };
+  return { images: used, hash: limit === undefined ? hash : `${hash}:${limit}`, notes: [note, ...notes] };
 }
 
 /** What the configuration leaves out of the set. */
@@ -81,6 +101,15 @@ function required(dir: string | undefined, kind: string): string {
   });
 }
 
+function limitedTo(dataset: Dataset, limit: number): Dataset {
+  return {
+    ...dataset,
+    train: first(dataset.train, limit),
+    test: first(dataset.test, limit),
+    hash: `${dataset.hash}:${limit}`,
+  };
+}
+
 function first(images: Images, limit: number): Images {
   const count = Math.min(images.count, limit);
   const length = images.pixels.length / images.count;
@@ -89,5 +118,6 @@ function first(images: Images, limit: number): Images {
     count,
     pixels: images.pixels.subarray(0, count * length),
     classes: images.classes.subarray(0, count),
+    ...(images.names && { names: images.names.slice(0, count) }),
   };
 }

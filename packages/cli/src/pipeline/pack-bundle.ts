@@ -1,7 +1,7 @@
 /** The end of the run: a bundle of what passed its checks. */
 import { basename } from "node:path";
 import { encodeProbe, formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
-import { isBrought, readCheckpoint, writeFileAtomic } from "@distillate/train";
+import { type RunConfig, readCheckpoint, writeFileAtomic } from "@distillate/train";
 import type { RunReport } from "../report/run-report.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { contentKey } from "./content-hash.ts";
@@ -42,7 +42,7 @@ export async function packBundle(
   const apart = outputs!.reduce((most, value, i) => Math.max(most, Math.abs(value - rounded![i]!)), 0);
   const tolerance = { fp32: config.tolerance.fp32, int8: 2 * apart + config.tolerance.fp32 };
   const [height, width, channels] = info.inputShape;
-  const teacher = report.models[0]!;
+  const teacher = report.models.find(({ id }) => id === "teacher")!;
   const file = async (path: string, content: Uint8Array): Promise<{ path: string; bytes: number; sha256: string }> => {
     await writeFileAtomic(run.at("bundle", path), content);
     return { path, bytes: content.byteLength, sha256: await sha256Hex(content) };
@@ -79,7 +79,7 @@ export async function packBundle(
       dataHash: data.hash,
       seed: student.seed,
       teacher: {
-        model: isBrought(config.teacher) ? basename(config.teacher.from) : config.teacher.model.name,
+        model: nameOf(config.teacher),
         parameters: teacher.parameters ?? 0,
         accuracy: teacher.accuracy,
       },
@@ -87,4 +87,10 @@ export async function packBundle(
     },
   };
   await writeFileAtomic(run.at("bundle", "manifest.json"), formatManifest(manifest));
+}
+
+function nameOf(teacher: RunConfig["teacher"]): string {
+  if ("mean" in teacher) return `mean of ${teacher.mean.length}`;
+  if ("from" in teacher) return basename(teacher.from);
+  return "logits" in teacher ? basename(teacher.logits.train) : teacher.model.name;
 }

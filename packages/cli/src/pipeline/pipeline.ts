@@ -4,7 +4,15 @@
  * commands are this same run, cut short.
  */
 import type { ExportReport, QuantizeReport } from "@distillate/export";
-import { checkDistillation, type EngineName, type RunConfig, selectEngine, writeFileAtomic } from "@distillate/train";
+import {
+  checkDistillation,
+  type EngineName,
+  finalOf,
+  type NetworkPlan,
+  type RunConfig,
+  selectEngine,
+  writeFileAtomic,
+} from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { htmlReport } from "../report/html.ts";
 import { markdownReport } from "../report/markdown.ts";
@@ -15,7 +23,7 @@ import { type Exported, exportStudent, quantizeStudent } from "./export-stages.t
 import { loadData } from "./load-data.ts";
 import { packBundle } from "./pack-bundle.ts";
 import { makeQuantizeAware } from "./quantize-aware-stage.ts";
-import { openRunDirectory } from "./run-directory.ts";
+import { openRunDirectory, recordingTo } from "./run-directory.ts";
 import { type Trained, trainNetworks } from "./train-stages.ts";
 import { verifyStudent } from "./verify-stage.ts";
 
@@ -31,6 +39,8 @@ export interface PipelineOptions {
   readonly out: string;
   readonly engine: EngineName | "auto";
   readonly until: Target;
+  /** Where the files of networks are that this run shares with others. */
+  readonly directoryOf?: (plan: Pick<NetworkPlan, "id" | "role">) => string | undefined;
   readonly onEvent: (event: PipelineEvent) => void;
   readonly signal: AbortSignal;
   /** Milliseconds. */
@@ -51,22 +61,20 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   const { config, until, clock, signal } = options;
   const stopsAt = (target: Target): boolean => TARGETS.indexOf(until) <= TARGETS.indexOf(target);
   const run = await openRunDirectory(options.out, config);
-  const onEvent = (event: PipelineEvent): void => {
-    if (event.kind !== "step" && event.kind !== "progress") run.record(event);
-    options.onEvent(event);
-  };
+  const onEvent = recordingTo(run, options.onEvent);
   try {
     const started = clock();
     const data = await loadData(config, onEvent);
     for (const note of data.notes) onEvent({ kind: "note", ...note });
     const engine = await selectEngine({ engine: options.engine });
     checkDistillation(config, { shape: data.train.shape, classes: data.labels.length });
-    const context: PipelineContext = { run, config, engine, data, onEvent, signal, clock };
+    const directoryOf: PipelineContext["directoryOf"] = (plan) => options.directoryOf?.(plan) ?? run.at(plan.id);
+    const context: PipelineContext = { run, config, directoryOf, engine, data, onEvent, signal, clock };
 
     const trained = await trainNetworks(context, until === "train" ? ["teacher", "baseline"] : undefined);
     if (stopsAt("distill")) return { trained };
     const student = chooseStudent(trained);
-    const shipped = await makeQuantizeAware(context, student, trained[0]!);
+    const shipped = await makeQuantizeAware(context, student, trained);
     const fp32 = await exportStudent(context, shipped.network);
     if (stopsAt("export")) return { trained, fp32 };
     const int8 = await quantizeStudent(context, shipped, fp32);
@@ -86,9 +94,9 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   }
 }
 
-/** The student to ship: the best on the validation part; the test part has no say. */
+/** The student to ship: of those that the chain ends with the best on the validation part; the test part has no say. */
 function chooseStudent(trained: readonly Trained[]): Trained {
-  const students = trained.filter(({ role }) => role === "student");
+  const students = finalOf(trained, "student");
   return students.reduce((best, next) =>
     next.record.result.validationAccuracy > best.record.result.validationAccuracy ? next : best,
   );

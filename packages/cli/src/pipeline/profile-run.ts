@@ -2,7 +2,6 @@ import {
   buildModel,
   type Engine,
   type EngineName,
-  isBrought,
   objectiveOf,
   profileTraining,
   type RunConfig,
@@ -29,7 +28,7 @@ export async function profileRun(config: RunConfig, engine: EngineName | "auto",
   const data = await loadData(config);
   const { student, teacher, distill } = config;
   const input = { shape: data.train.shape, classes: data.labels.length };
-  const taught = alone || isBrought(teacher) ? undefined : buildModel(teacher.model, { ...input, seed: 2 });
+  const taught = alone || !("model" in teacher) ? undefined : buildModel(teacher.model, { ...input, seed: 2 });
   const profile = await profileTraining({
     model: buildModel(student.model, { ...input, seed: 1 }),
     ...(taught && { teacher: taught }),

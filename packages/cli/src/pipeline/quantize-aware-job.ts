@@ -2,29 +2,24 @@
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  cachedTeacher,
-  type Dataset,
-  hideLabels,
-  isBrought,
   type LearntRange,
-  type Logits,
+  learningSetOf,
   loadModel,
   objectiveOf,
-  openTeacher,
   predictLogits,
   quantizeAware,
   readCheckpoint,
   removeTrainingState,
   selectEngine,
-  splitTrainValidation,
   trainModel,
   writeCheckpoint,
   writeFileAtomic,
 } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
+import { hearSpeakers } from "./hear-speakers.ts";
 import { loadData } from "./load-data.ts";
-import { logitsBytes, readLogits, TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
+import { logitsBytes, TEST_LOGITS } from "./logits-file.ts";
 import type { QuantizeAwareTask } from "./quantize-aware-task.ts";
 import { pipelineEvent } from "./training-events.ts";
 import type { TrainingOutcome } from "./training-task.ts";
@@ -43,8 +38,7 @@ async function train(
   await mkdir(directory, { recursive: true });
   const engine = await selectEngine({ engine: task.engine });
   const data = await loadData(config);
-  const split = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
-  const { unlabelled } = hideLabels(split.train, data.train.classes, config.data.labelled, config.seeds[0]!);
+  const set = learningSetOf(data, config);
   const { artifacts, info } = await readCheckpoint(student);
   const { preprocess } = info;
   const aware = quantizeAware(await loadModel(artifacts));
@@ -57,16 +51,16 @@ async function train(
     optimizer: { ...rest.optimizer, learningRate },
     augment: { ...rest.augment, ...STILL },
   };
-  const said = await teacherLogits(task, data);
+  const objective = objectiveOf(training, task.plan.distill).filter((term) => !("taps" in term));
   const result = await trainModel({
     model: aware.model,
-    images: data.train,
-    split,
-    hidden: new Set(unlabelled),
+    images: set.images,
+    split: { train: set.all, validation: set.validation },
+    hidden: set.hidden,
     preprocess,
     training,
-    objective: objectiveOf(training, config.distill).filter((term) => !("taps" in term)),
-    teacher: await cachedTeacher(said.logits, data.train.count, said.again),
+    objective,
+    ...(await hearSpeakers(task, aware.model, objective, { data, set, preprocess })),
     seed,
     directory,
     signal,
@@ -94,30 +88,5 @@ async function train(
 
 const JOB = "quantize-aware";
 const STILL = { shift: 0, flip: false, erase: 0, colour: 0, mixup: 0, cutmix: 0 } as const;
-
-interface Said {
-  readonly logits: Logits;
-  /** Asks again about some images, to hold the table against. */
-  readonly again: (some: Uint32Array) => Logits | Promise<Logits>;
-}
-
-/** What the teacher says of every training image: its table where it left one, else it is asked. */
-async function teacherLogits({ config, teacher }: QuantizeAwareTask, data: Dataset): Promise<Said> {
-  const table = await readLogits(join(teacher, TRAIN_LOGITS), data.labels.length).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (isBrought(config.teacher)) {
-    const { validation } = splitTrainValidation(data.train.classes, config.data.validation, config.seeds[0]!);
-    const asked = { labels: data.labels, images: data.train, validation };
-    const brought = await openTeacher(config.teacher, asked);
-    const again = (some?: Uint32Array): Promise<Logits> => Promise.resolve(brought.logits(data.train, some));
-    return { logits: table ?? (await again()), again };
-  }
-  const { artifacts, info } = await readCheckpoint(teacher);
-  const model = await loadModel(artifacts);
-  const again = (some?: Uint32Array): Logits => predictLogits(model, data.train, info.preprocess, some);
-  return { logits: table ?? again(), again };
-}
 
 serveParent(train);

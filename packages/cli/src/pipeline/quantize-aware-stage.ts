@@ -1,5 +1,5 @@
 /** The stage quantize-aware: the chosen student, fine-tuned to be rounded; what follows exports that. */
-import { CHECKPOINT_FILES, type LearntRange } from "@distillate/train";
+import { CHECKPOINT_FILES, type LearntRange, type NetworkPlan, planNetworks, type TrainPlan } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { runInChild } from "./child-process.ts";
@@ -17,16 +17,22 @@ export interface Shipped {
   readonly ranges?: readonly LearntRange[];
 }
 
-/** Fine-tunes the student where the configuration asks for it; else it is shipped as it is. */
+/** Fine-tunes the student where the configuration asks for it, by those it learned from; else it is shipped as it is. */
 export async function makeQuantizeAware(
   context: PipelineContext,
   student: Trained,
-  teacher: Trained,
+  trained: readonly Trained[],
 ): Promise<Shipped> {
   const { run, config, engine, data, onEvent, signal } = context;
   const tuning = config.student.quantizeAware;
   if (tuning === undefined) return { network: student };
   const directory = run.at("quantize-aware");
+  const plans = planNetworks(config);
+  const plan = lastGuided(student.id, plans);
+  const speakers = plan.speakers.map(({ id, weight }) => {
+    const { directory: at, hash } = trained.find((other) => other.id === id)!;
+    return { plan: plans.find((other) => other.id === id)!, directory: at, weight, hash };
+  });
   const { seed } = student;
   const { record, cached } = await runStage<QuantizeAwareOutcome>(context, {
     name: "quantize-aware",
@@ -40,8 +46,8 @@ export async function makeQuantizeAware(
       splitSeed: config.seeds[0],
       seed,
       student: student.hash,
-      teacher: teacher.hash,
-      distill: config.distill,
+      speakers: speakers.map(({ hash, weight }) => [hash, weight]),
+      distill: plan.distill,
       training: config.student.training,
       tuning,
     },
@@ -53,7 +59,8 @@ export async function makeQuantizeAware(
         seed,
         directory,
         student: student.directory,
-        teacher: teacher.directory,
+        plan,
+        speakers,
       };
       const module = new URL(`./quantize-aware-job${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
       const result = await runInChild<QuantizeAwareTask, PipelineEvent, QuantizeAwareOutcome>(module, task, {
@@ -65,4 +72,10 @@ export async function makeQuantizeAware(
   });
   const network: Trained = { ...student, directory, record, hash: outputHash(record, "weights.bin"), cached };
   return { network, ranges: record.result.ranges };
+}
+
+/** A student that was fine-tuned on labels began with weights of one that heard a teacher. */
+function lastGuided(id: string, plans: readonly NetworkPlan[]): TrainPlan {
+  const plan = plans.find((other) => other.id === id) as TrainPlan;
+  return plan.speakers.length > 0 || plan.from === undefined ? plan : lastGuided(plan.from, plans);
 }

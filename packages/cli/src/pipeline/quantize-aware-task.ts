@@ -1,4 +1,5 @@
-import type { EngineName, RunConfig } from "@distillate/train";
+import type { EngineName, RunConfig, TrainPlan } from "@distillate/train";
+import type { SpeakerTask } from "./training-task.ts";
 
 /** What the process that makes a student quantisation-aware is told. */
 export interface QuantizeAwareTask {
@@ -7,7 +8,9 @@ export interface QuantizeAwareTask {
   readonly engine: EngineName;
   readonly seed: number;
   readonly directory: string;
-  /** Checkpoint directories. */
+  /** The student's checkpoint directory. */
   readonly student: string;
-  readonly teacher: string;
+  /** How it learned from others when it last did, and from whom. */
+  readonly plan: TrainPlan;
+  readonly speakers: readonly SpeakerTask[];
 }

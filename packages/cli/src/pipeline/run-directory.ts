@@ -42,3 +42,14 @@ export async function openRunDirectory(path: string, config: RunConfig): Promise
   }
   return { path, at: (...parts) => join(path, ...parts), record, close: lock.release };
 }
+
+/** Events as a listener gets them, all but the many small ones also written to `events.jsonl`. */
+export function recordingTo(
+  run: Pick<RunDirectory, "record">,
+  onEvent: (event: PipelineEvent) => void,
+): (event: PipelineEvent) => void {
+  return (event) => {
+    if (event.kind !== "step" && event.kind !== "progress") run.record(event);
+    onEvent(event);
+  };
+}

@@ -1,19 +1,29 @@
-/** The stages teacher, baseline and student: each network in its own process, as many at once as there are slots. */
-import { CHECKPOINT_FILES, isAugmenting, isBrought, type Role } from "@distillate/train";
+/**
+ * The stages that end in a network: teachers, assistants, baselines, students and what follows them. Each trains in its own
+ * process, as many at once as the machine has room for.
+ */
+import {
+  CHECKPOINT_FILES,
+  isAugmenting,
+  type NetworkPlan,
+  planNetworks,
+  type Role,
+  type TrainPlan,
+} from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
-import { bringIn } from "./bring-stage.ts";
+import { bringIn, readIn, TEACHER_FILE } from "./bring-stage.ts";
 import { runInChild } from "./child-process.ts";
 import type { PipelineContext } from "./context.ts";
-import { TEST_LOGITS, TRAIN_LOGITS } from "./logits-file.ts";
+import { keptFiles, LAST_TEST_LOGITS, TEST_LOGITS } from "./logits-file.ts";
+import { takeMean } from "./mean-stage.ts";
 import { type Job, runJobs } from "./schedule-jobs.ts";
-import { outputHash, runStage, type StageRecord } from "./stage.ts";
-import type { TrainingOutcome, TrainingTask } from "./training-task.ts";
+import { outputHash, runStage, type StageOutcome, type StageRecord } from "./stage.ts";
+import { trainingSlots } from "./training-slots.ts";
+import type { Kept, TrainingOutcome, TrainingTask } from "./training-task.ts";
 
-/** A trained network: where its files are and what its stage recorded. */
-export interface Trained {
-  readonly role: Role;
-  readonly seed: number;
+/** A finished network: where its files are and what its stage recorded. */
+export interface Trained extends Pick<NetworkPlan, "id" | "group" | "role" | "title" | "seed" | "kind"> {
   readonly directory: string;
   readonly record: StageRecord<TrainingOutcome>;
   /** SHA-256 of what decides everything it says: its weights. */
@@ -21,55 +31,98 @@ export interface Trained {
   readonly cached: boolean;
 }
 
-/** Two networks train side by side on the wasm engine, which uses one core; a native engine uses all cores itself. */
-const WASM_SLOTS = 2;
+/** Networks by the id of their plan. */
+export type Networks = ReadonlyMap<string, Trained>;
 
-const ROLES: readonly Role[] = ["teacher", "baseline", "student"];
+const ROLES: readonly Role[] = ["teacher", "assistant", "baseline", "student"];
 
-/** Trains the teacher, then a baseline and a distilled student for every seed; baselines run beside the teacher. */
+/** Makes the networks that a configuration plans, those with these roles: each after those it learns from. */
 export async function trainNetworks(
   context: PipelineContext,
   roles: readonly Role[] = ROLES,
 ): Promise<readonly Trained[]> {
-  const { config, engine } = context;
+  const plans = planNetworks(context.config);
   const done = new Map<string, Trained>();
-  const job = (role: Role, seed: number, after: readonly string[] = []): Job<Trained> => {
-    const id = role === "teacher" ? role : `${role}/seed-${seed}`;
-    return {
-      id,
-      after,
-      start: async () => {
-        const trained =
-          role === "teacher" && isBrought(config.teacher)
-            ? await bringIn(context, config.teacher)
-            : await trainOne(context, id, role, seed, role === "student" ? done.get("teacher") : undefined);
-        done.set(id, trained);
-        return trained;
-      },
-    };
-  };
-  const jobs = [
-    job("teacher", config.seeds[0]!),
-    ...config.seeds.map((seed) => job("baseline", seed)),
-    ...(roles.includes("student") ? config.seeds.map((seed) => job("student", seed, ["teacher"])) : []),
-  ];
-  const results = await runJobs(jobs, engine.name === "wasm" ? WASM_SLOTS : 1);
+  const jobs = plans
+    .filter(({ role }) => roles.includes(role))
+    .map(
+      (plan): Job<Trained> => ({
+        id: plan.id,
+        after: needsOf(plan),
+        start: async () => {
+          const trained = await makeNetwork(context, plan, plans, done);
+          done.set(plan.id, trained);
+          return trained;
+        },
+      }),
+    );
+  const results = await runJobs(jobs, trainingSlots(context));
   return jobs.map(({ id }) => results.get(id)!);
 }
 
-async function trainOne(
-  { run, config, engine, data, onEvent, signal, clock }: PipelineContext,
-  id: string,
-  role: Role,
-  seed: number,
-  teacher: Trained | undefined,
+/**
+ * Makes one network.
+ *
+ * @param plans - All of its run: who learns from it decides what it leaves behind.
+ * @param networks - Those that it needs.
+ */
+export async function makeNetwork(
+  context: PipelineContext,
+  plan: NetworkPlan,
+  plans: readonly NetworkPlan[],
+  networks: Networks,
 ): Promise<Trained> {
-  const directory = run.at(id);
-  // Fine-tuning comes behind: with or without it a student is the same.
-  const { quantizeAware: _later, ...alone } = config.student;
-  const part = role === "teacher" ? config.teacher : alone;
-  const keepsTrainLogits = role === "teacher" && !isAugmenting(config.student.training.augment);
-  const { record, cached } = await runStage<TrainingOutcome>(
+  const directory = context.directoryOf(plan);
+  const keeps = keptOf(plan, plans);
+  const { id, group, role, title, seed, kind } = plan;
+  const trained = ({ record, cached }: StageOutcome<TrainingOutcome>, file: string): Trained => {
+    return { id, group, role, title, seed, kind, directory, record, hash: outputHash(record, file), cached };
+  };
+  switch (plan.kind) {
+    case "bring":
+      return trained(await bringIn(context, plan, directory, keeps), TEACHER_FILE);
+    case "table":
+      return trained(await readIn(context, plan, directory, keeps), TEACHER_FILE);
+    case "mean": {
+      const members = plan.of.map(({ id, weight }) => ({ trained: networks.get(id)!, weight }));
+      return trained(await takeMean(context, plan, directory, members), TEACHER_FILE);
+    }
+    case "train":
+      return trained(await trainOne(context, plan, directory, keeps, plans, networks), "weights.bin");
+  }
+}
+
+function needsOf(plan: NetworkPlan): readonly string[] {
+  if (plan.kind === "mean") return plan.of.map(({ id }) => id);
+  if (plan.kind !== "train") return [];
+  return [...plan.speakers.map(({ id }) => id), ...(plan.from === undefined ? [] : [plan.from])];
+}
+
+/** What those read that learn from it: where their images stay the same, a table of what it says of each. */
+function keptOf({ id }: NetworkPlan, plans: readonly NetworkPlan[]): Kept {
+  return {
+    train: plans.some(
+      (plan) =>
+        plan.kind === "train" &&
+        plan.speakers.some((speaker) => speaker.id === id) &&
+        !isAugmenting(plan.network.training.augment),
+    ),
+    validation: plans.some((plan) => plan.kind === "mean" && plan.of.some((member) => member.id === id)),
+  };
+}
+
+async function trainOne(
+  { config, engine, data, onEvent, signal, clock }: PipelineContext,
+  plan: TrainPlan,
+  directory: string,
+  keeps: Kept,
+  plans: readonly NetworkPlan[],
+  networks: Networks,
+): Promise<StageOutcome<TrainingOutcome>> {
+  const { id, seed, network, distill, freeze } = plan;
+  const speakers = plan.speakers.map((speaker) => ({ ...networks.get(speaker.id)!, weight: speaker.weight }));
+  const from = plan.from === undefined ? undefined : networks.get(plan.from)!;
+  return runStage<TrainingOutcome>(
     { onEvent, clock },
     {
       name: id,
@@ -82,28 +135,32 @@ async function trainOne(
         labelled: config.data.labelled,
         splitSeed: config.seeds[0],
         seed,
-        part,
-        ...(role === "teacher" && { keepsTrainLogits }),
-        ...(teacher && { distill: config.distill, teacher: teacher.hash }),
+        network,
+        keeps,
+        ...(speakers.length > 0 && { distill, speakers: speakers.map(({ hash, weight }) => [hash, weight]) }),
+        ...(from && { from: from.hash, freeze }),
       },
       run: async () => {
         const task: TrainingTask = {
-          job: id,
-          role,
-          seed,
+          plan,
           config,
           engine: engine.name,
           directory,
-          ...(teacher && { teacher: teacher.directory }),
+          keeps,
+          speakers: speakers.map((speaker) => ({
+            plan: plans.find((other) => other.id === speaker.id)!,
+            directory: speaker.directory,
+            weight: speaker.weight,
+          })),
+          ...(from && { from: from.directory }),
         };
         const module = new URL(`./training-job${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
         const result = await runInChild<TrainingTask, PipelineEvent, TrainingOutcome>(module, task, {
           onEvent,
           signal,
         });
-        return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, ...(keepsTrainLogits ? [TRAIN_LOGITS] : [])] };
+        return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, LAST_TEST_LOGITS, ...keptFiles(keeps)] };
       },
     },
   );
-  return { role, seed, directory, record, hash: outputHash(record, "weights.bin"), cached };
 }

@@ -1,24 +1,39 @@
-import type { EngineName, Role, RunConfig } from "@distillate/train";
+import type { EngineName, NetworkPlan, RunConfig, TrainPlan } from "@distillate/train";
 
 /** What a training process is told. */
 export interface TrainingTask {
-  readonly job: string;
-  readonly role: Role;
-  readonly seed: number;
+  readonly plan: TrainPlan;
   readonly config: RunConfig;
   readonly engine: EngineName;
   readonly directory: string;
-  /** The teacher's checkpoint, for a student. */
-  readonly teacher?: string;
+  /** Those it learns from, with their directories. */
+  readonly speakers: readonly SpeakerTask[];
+  /** The checkpoint whose weights it begins with. */
+  readonly from?: string;
+  readonly keeps: Kept;
+}
+
+/** One whose word is heard. */
+export interface SpeakerTask {
+  readonly plan: NetworkPlan;
+  readonly directory: string;
+  readonly weight: number;
+}
+
+/** Which logits a network leaves behind beside those on the test part: what others read. */
+export interface Kept {
+  /** On all images that students learn from. */
+  readonly train: boolean;
+  readonly validation: boolean;
 }
 
 /** What it answers; the files are in the directory. */
 export interface TrainingOutcome {
   /** Absent where a brought teacher's file does not tell. */
   readonly parameters?: number;
-  /** Of the weights, or of a brought teacher's files. */
+  /** Of the weights, or of what was brought. */
   readonly bytes: number;
-  /** Counted from 1; 0 for a teacher that was not trained here. */
+  /** Counted from 1; 0 for what was not trained here. */
   readonly epoch: number;
   readonly validationAccuracy: number;
 }

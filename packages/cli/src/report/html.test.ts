@@ -1,7 +1,7 @@
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
 import { htmlReport } from "./html.ts";
-import type { ModelRow, RunReport } from "./run-report.ts";
+import { MODEL_NAMES, type ModelRow, type RunReport } from "./run-report.ts";
 
 const LABELS = ["cat", "<dog>", "a long name & more"];
 const row = (id: ModelRow["id"], accuracy: number): ModelRow => ({
@@ -35,6 +35,7 @@ const REPORT = {
   gain: { mean: 0.05, low: 0.01, high: 0.09 },
   curves: (["teacher", "baseline", "student"] as const).map((role) => ({
     role,
+    title: MODEL_NAMES[role],
     seed: 1,
     history: [{ epoch: 1, losses: { total: 1 }, validationAccuracy: 0.8, learningRate: 0.1 }],
     seconds: 1,

@@ -2,7 +2,7 @@
 import { escapeHtml, htmlTable } from "@distillate/bench";
 import { type Figure, figures } from "./plots.ts";
 import { awareness, describeCheck, finding, type RunReport } from "./run-report.ts";
-import { COLUMNS } from "./table.ts";
+import { COLUMNS, pageTable } from "./table.ts";
 
 const STYLE = `:root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#1a7f4b;--bad:#c0392b}
 body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
@@ -17,28 +17,21 @@ figure{margin:2.2rem 0}figcaption{font-weight:600;margin-bottom:.5rem}.legend{ma
 /** The report as a page: results and pictures first, then checks, training, configuration. */
 export function htmlReport(report: RunReport): string {
   const { models, checks, curves, data } = report;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escapeHtml(report.name)} · distillate</title><style>${STYLE}</style></head><body>
-<h1>${escapeHtml(report.name)}</h1>
-<p class="lead">${escapeHtml(finding(report))}</p>
+  return page(
+    report.name,
+    `<p class="lead">${escapeHtml(finding(report))}</p>
 ${awareness(report)
   .map((line) => `<p>${escapeHtml(line)}</p>`)
   .join("")}
 <h2>Results on the test part</h2>
-${htmlTable(
-  "Results on the test part",
-  COLUMNS.map(({ title, align }) => ({ title, align })),
-  models.map((model) => COLUMNS.map((column) => escapeHtml(column.cell(model)))),
-)}
+${pageTable("Results on the test part", COLUMNS, models)}
 ${figures(report).map(figure).join("\n")}
 <h2>Checks</h2><ul>${checks
-    .map((check) => {
-      const { verdict, text } = describeCheck(check);
-      return `<li><span class="${check.ok ? "ok" : "failed"}">${verdict}</span> ${escapeHtml(text)}</li>`;
-    })
-    .join("")}</ul>
+      .map((check) => {
+        const { verdict, text } = describeCheck(check);
+        return `<li><span class="${check.ok ? "ok" : "failed"}">${verdict}</span> ${escapeHtml(text)}</li>`;
+      })
+      .join("")}</ul>
 <h2>Training, epoch by epoch</h2>
 ${htmlTable(
   "Training, epoch by epoch",
@@ -46,9 +39,9 @@ ${htmlTable(
     title,
     align: i === 0 ? "left" : "right",
   })),
-  curves.flatMap(({ role, seed, history }) =>
+  curves.flatMap(({ title, seed, history }) =>
     history.map(({ epoch, losses, validationAccuracy, learningRate }) => [
-      role,
+      escapeHtml(title),
       String(seed),
       String(epoch),
       losses.total!.toFixed(4),
@@ -60,14 +53,26 @@ ${htmlTable(
 <h2>Where it comes from</h2>
 <p>${data.train.toLocaleString("en")} training and ${data.test.toLocaleString("en")} test images of ${escapeHtml(data.name)} (SHA-256 ${escapeHtml(data.hash)}).
 distillate ${escapeHtml(report.tool)}, Node ${escapeHtml(report.node)}, engine ${escapeHtml(report.engine.name)} ${escapeHtml(report.engine.version)}${report.engine.refused
-    .map(({ name, reason }) => `; not ${escapeHtml(name)}: ${escapeHtml(reason)}`)
-    .join("")}.</p>
-<details><summary>Configuration</summary><pre>${escapeHtml(JSON.stringify(report.config, null, 2))}</pre></details>
+      .map(({ name, reason }) => `; not ${escapeHtml(name)}: ${escapeHtml(reason)}`)
+      .join("")}.</p>
+<details><summary>Configuration</summary><pre>${escapeHtml(JSON.stringify(report.config, null, 2))}</pre></details>`,
+  );
+}
+
+/** A page with a title and nothing from outside; `body` is HTML. */
+export function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escapeHtml(title)} · distillate</title><style>${STYLE}</style></head><body>
+<h1>${escapeHtml(title)}</h1>
+${body}
 </body></html>
 `;
 }
 
-function figure({ caption, svg, legend }: Figure): string {
+/** A picture with what it shows, as HTML. */
+export function figure({ caption, svg, legend }: Figure): string {
   const names = legend.map(
     ({ name, colour }) => `<span class="swatch" style="background:${colour}"></span> ${escapeHtml(name)}`,
   );

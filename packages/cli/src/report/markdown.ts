@@ -1,19 +1,15 @@
 import { awareness, describeCheck, finding, type RunReport } from "./run-report.ts";
-import { COLUMNS } from "./table.ts";
+import { COLUMNS, markdownTable } from "./table.ts";
 
 /** The report as Markdown. */
 export function markdownReport(report: RunReport): string {
-  const row = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return `${[
     `# ${report.name}`,
     "",
     finding(report),
     ...awareness(report).flatMap((line) => ["", line]),
     "",
-    row(COLUMNS.map(({ title }) => title)),
-    row(COLUMNS.map(({ align }) => (align === "left" ? ":--" : "--:"))),
-    ...report.models.map((model) => row(COLUMNS.map((column) => column.cell(model)))),
+    ...markdownTable(COLUMNS, report.models),
     "",
     ...report.checks.map(describeCheck).map(({ verdict, text }) => `- ${verdict}: ${text}`),
     "",

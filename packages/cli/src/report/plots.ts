@@ -1,7 +1,7 @@
 /** The report's pictures as SVG text: nothing from outside, no script, the page's own colours. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { MODEL_NAMES, type ModelRow, type RunReport } from "./run-report.ts";
+import { type ModelRow, nameOf, type RunReport } from "./run-report.ts";
 
 /** One picture and what it shows. */
 export interface Figure {
@@ -12,13 +12,14 @@ export interface Figure {
 }
 
 const WIDTH = 760;
-const NETWORKS = ["teacher", "baseline", "student"] as const;
 const percent = (share: number): number => 100 * share;
 
 /** Okabe and Ito's colours, told apart by nearly everybody. */
 const COLOURS: { readonly [Id in ModelRow["id"]]: string } = {
   teacher: "#0072b2",
+  guide: "#56b4e9",
   baseline: "#e69f00",
+  step: "#999999",
   student: "#009e73",
   fp32: "#cc79a7",
   int8: "#d55e00",
@@ -29,26 +30,29 @@ export function figures(report: RunReport): readonly Figure[] {
   return [accuracyAgainstSize(report), learningCurves(report), accuracyByClass(report), confusion(report)];
 }
 
-function draw(caption: string, explained: readonly ModelRow["id"][], options: Plot.PlotOptions): Figure {
+/** A name and the colour of its kind. */
+type Named = Pick<ModelRow, "id" | "name">;
+
+function draw(caption: string, explained: readonly Named[], options: Plot.PlotOptions): Figure {
   const { document } = parseHTML("<html><body></body></html>");
   const className = `figure-${caption.toLowerCase().replace(/[^a-z]+/g, "-")}`;
   const element = Plot.plot({ width: WIDTH, marginLeft: 60, ...options, className, document, ariaLabel: caption });
-  const legend = explained.map((id) => ({ name: MODEL_NAMES[id], colour: COLOURS[id] }));
+  const legend = explained.map((row) => ({ name: nameOf(row), colour: COLOURS[row.id] }));
   return { caption, svg: element.outerHTML, legend };
 }
 
-function colourScale(ids: readonly ModelRow["id"][]): Plot.ScaleOptions {
-  return { domain: ids.map((id) => MODEL_NAMES[id]), range: ids.map((id) => COLOURS[id]) };
+function colourScale(rows: readonly Named[]): Plot.ScaleOptions {
+  return { domain: rows.map(nameOf), range: rows.map(({ id }) => COLOURS[id]) };
 }
 
 function accuracyAgainstSize({ models }: RunReport): Figure {
-  const points = models.map(({ id, bytes, accuracy, mean }) => ({
-    name: MODEL_NAMES[id],
+  const points = models.map(({ bytes, accuracy, mean, ...row }) => ({
+    name: nameOf(row),
     bytes: bytes ?? 0,
     accuracy: percent(mean ?? accuracy),
   }));
-  const seeds = models.flatMap(({ id, bytes, seeds: all }) =>
-    (all ?? []).map(({ accuracy }) => ({ name: MODEL_NAMES[id], bytes: bytes ?? 0, accuracy: percent(accuracy) })),
+  const seeds = models.flatMap(({ bytes, seeds: all, ...row }) =>
+    (all ?? []).map(({ accuracy }) => ({ name: nameOf(row), bytes: bytes ?? 0, accuracy: percent(accuracy) })),
   );
   return draw("Accuracy against size: means over the seeds, each seed a small dot", [], {
     height: 320,
@@ -56,7 +60,7 @@ function accuracyAgainstSize({ models }: RunReport): Figure {
     grid: true,
     x: { type: "log", label: "bytes →", tickFormat: "~s" },
     y: { label: "↑ accuracy on the test part, %", nice: true },
-    color: colourScale(models.map(({ id }) => id)),
+    color: colourScale(models),
     marks: [
       Plot.dot(seeds, { x: "bytes", y: "accuracy", stroke: "name", r: 2 }),
       Plot.dot(points, { x: "bytes", y: "accuracy", fill: "name", r: 5 }),
@@ -65,17 +69,23 @@ function accuracyAgainstSize({ models }: RunReport): Figure {
   });
 }
 
-function learningCurves({ curves }: RunReport): Figure {
-  const rows = curves.flatMap(({ role, seed, history }) =>
+/** Which colour the curves of a title have: that of its row. */
+function curveOf({ models }: RunReport, title: string): Named {
+  return models.find((row) => nameOf(row) === title) ?? { id: "step", name: title };
+}
+
+function learningCurves(report: RunReport): Figure {
+  const rows = report.curves.flatMap(({ title, seed, history }) =>
     history.map(({ epoch, validationAccuracy }) => ({
-      network: `${role} ${seed}`,
-      name: MODEL_NAMES[role],
+      network: `${title} ${seed}`,
+      name: title,
       epoch,
       accuracy: percent(validationAccuracy),
     })),
   );
   const last = Math.max(...rows.map(({ epoch }) => epoch));
-  return draw("Validation accuracy after each epoch, a line for each seed", NETWORKS, {
+  const networks = [...new Set(report.curves.map(({ title }) => title))].map((title) => curveOf(report, title));
+  return draw("Validation accuracy after each epoch, a line for each seed", networks, {
     height: 300,
     grid: true,
     x: {
@@ -84,7 +94,7 @@ function learningCurves({ curves }: RunReport): Figure {
       ticks: Array.from({ length: Math.min(last, 10) }, (_, i) => Math.ceil(((i + 1) * last) / Math.min(last, 10))),
     },
     y: { label: "↑ %", nice: true },
-    color: colourScale(NETWORKS),
+    color: colourScale(networks),
     marks: [
       Plot.line(rows, { x: "epoch", y: "accuracy", z: "network", stroke: "name" }),
       Plot.dot(rows, { x: "epoch", y: "accuracy", fill: "name", r: 3, title: "network" }),
@@ -93,19 +103,18 @@ function learningCurves({ curves }: RunReport): Figure {
 }
 
 function accuracyByClass({ models, data }: RunReport): Figure {
-  const shown = models.filter(({ id }) => id !== "fp32");
-  const rows = shown.flatMap(({ id, perClass }) =>
-    data.labels.map((label, i) => ({ name: MODEL_NAMES[id], label, accuracy: percent(perClass[i]!) })),
+  const shown = models.filter(({ id }) => ["teacher", "baseline", "student", "int8"].includes(id));
+  const rows = shown.flatMap(({ perClass, ...row }) =>
+    data.labels.map((label, i) => ({ name: nameOf(row), label, accuracy: percent(perClass[i]!) })),
   );
   const known = rows.filter(({ accuracy }) => Number.isFinite(accuracy));
-  const ids = shown.map(({ id }) => id);
-  return draw("Accuracy by class", ids, {
+  return draw("Accuracy by class", shown, {
     height: 60 + 22 * data.labels.length,
     marginLeft: 20 + 7 * Math.max(...data.labels.map(({ length }) => Math.min(length, 24))),
     grid: true,
     x: { label: "% of this class →", nice: true },
     y: { label: null, domain: [...data.labels] },
-    color: colourScale(ids),
+    color: colourScale(shown),
     marks: [
       Plot.ruleY(known, Plot.groupY({ x1: "min", x2: "max" }, { x: "accuracy", y: "label", stroke: "#8888" })),
       Plot.dot(known, { x: "accuracy", y: "label", fill: "name", r: 4, title: "name" }),
@@ -147,4 +156,55 @@ function confusion({ models, data }: RunReport): Figure {
       ),
     ],
   });
+}
+
+/** An exported file: what it gets right and what it costs. */
+export interface FrontPoint {
+  readonly name: string;
+  readonly id: "fp32" | "int8";
+  readonly accuracy: number;
+  readonly bytes: number;
+  readonly macs: number;
+}
+
+const COSTS = {
+  bytes: { caption: "Accuracy against size", label: "bytes of the file →" },
+  macs: { caption: "Accuracy against work", label: "multiplications for one image →" },
+} as const;
+
+/** What nothing else is better than at its cost or below: from the cheapest to the best. */
+export function frontOf(points: readonly FrontPoint[], cost: keyof typeof COSTS): readonly FrontPoint[] {
+  const front: FrontPoint[] = [];
+  for (const point of [...points].sort((a, b) => a[cost] - b[cost] || b.accuracy - a.accuracy)) {
+    if (point.accuracy > (front.at(-1)?.accuracy ?? Number.NEGATIVE_INFINITY)) front.push(point);
+  }
+  return front;
+}
+
+/** Exported files by accuracy and cost; the line joins what nothing beats. */
+export function drawFront(points: readonly FrontPoint[], cost: keyof typeof COSTS): Figure {
+  const rows = points
+    .filter((point) => Number.isFinite(point[cost]))
+    .map((point) => ({ ...point, accuracy: percent(point.accuracy) }));
+  const front = frontOf(rows, cost);
+  const { caption, label } = COSTS[cost];
+  const variants = (["fp32", "int8"] as const).map((id) => ({ id }));
+  return draw(`${caption}: the line joins what nothing else beats`, variants, {
+    height: 360,
+    marginRight: 200,
+    grid: true,
+    x: { type: "log", label, tickFormat: "~s" },
+    y: { label: "↑ accuracy on the test part, %", nice: true },
+    color: { domain: ["fp32", "int8"], range: [COLOURS.fp32, COLOURS.int8] },
+    marks: [
+      Plot.line(front, { x: cost, y: "accuracy", stroke: "#8888" }),
+      Plot.dot(rows, { x: cost, y: "accuracy", fill: "id", r: 4, title: "name" }),
+      Plot.text(front, { x: cost, y: "accuracy", text: "name", textAnchor: "start", dx: 9 }),
+    ],
+  });
+}
+
+/** A picture as a file of its own, which must say what it is. */
+export function svgFile({ svg }: Figure): string {
+  return `${svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')}\n`;
 }

@@ -1,16 +1,16 @@
 import type { PipelineResult } from "../pipeline/pipeline.ts";
 import { awareness, describeCheck, finding } from "./run-report.ts";
-import { textTable } from "./table.ts";
+import { COLUMNS, textTable } from "./table.ts";
 
 /** What a run up to any stage shows on a terminal at its end. */
 export function describeResult({ trained, fp32, int8, checks, report }: PipelineResult, out: string): string {
   const lines: string[] = [];
-  if (report) lines.push("", textTable(report.models), "", finding(report), ...awareness(report), "");
+  if (report) lines.push("", textTable(COLUMNS, report.models), "", finding(report), ...awareness(report), "");
   else {
-    for (const { role, seed, record } of trained) {
+    for (const { title, seed, record } of trained) {
       const { parameters, validationAccuracy, epoch } = record.result;
       lines.push(
-        `${role} of seed ${seed}: ${parameters ?? "unknown"} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
+        `${title}, seed ${seed}: ${parameters ?? "unknown"} parameters, validation ${(100 * validationAccuracy).toFixed(2)} % (epoch ${epoch})`,
       );
     }
   }

@@ -12,17 +12,32 @@ import type {
 
 /** One model of the table, measured on the test part. */
 export interface ModelRow extends Metrics, Fidelity {
-  readonly id: "teacher" | "baseline" | "student" | "fp32" | "int8";
+  /** `guide`: an assistant, or one of several teachers; `step`: what a chain made before its last network. */
+  readonly id: "teacher" | "guide" | "baseline" | "step" | "student" | "fp32" | "int8";
+  /** What it is called; absent where the id says it. */
+  readonly name?: string;
   /** What it ran in. */
   readonly runtime: string;
   readonly parameters?: number;
   /** Of the weights, or of the file. */
   readonly bytes?: number;
-  /** Accuracy seed by seed; the row's own measures are those of the first, or of the shipped student. */
-  readonly seeds?: readonly { readonly seed: number; readonly accuracy: number }[];
+  /** Multiplications with weights for one image, of an exported file. */
+  readonly macs?: number;
+  /** Seed by seed; the row's own measures are those of the first, or of the shipped student. */
+  readonly seeds?: readonly SeedResult[];
   readonly mean?: number;
   /** Standard deviation over the seeds (n - 1); absent for one. */
   readonly deviation?: number;
+}
+
+/** What one seed reached. */
+export interface SeedResult {
+  readonly seed: number;
+  readonly accuracy: number;
+  /** With the weights of the last epoch instead of those that the validation part chose; absent where nothing was trained. */
+  readonly last?: { readonly epoch: number; readonly accuracy: number };
+  /** Which test samples it gets right: bit i of the bytes, in Base64 (see right-bits.ts). */
+  readonly right?: string;
 }
 
 /** Something that was held against a limit. */
@@ -63,11 +78,15 @@ export interface RunReport {
     /** How many ranges it learnt. */
     readonly ranges: number;
   };
+  /** Its directory in the run; reports written before chains were there do not say it. */
+  readonly shipped?: string;
   readonly models: readonly ModelRow[];
   /** Accuracy of the distilled students less that of the baselines, on the same test images. */
   readonly gain: PairedDifference;
   readonly curves: readonly {
     readonly role: Role;
+    /** What the network is called. */
+    readonly title: string;
     readonly seed: number;
     readonly history: readonly EpochRecord[];
     readonly seconds: number;
@@ -78,14 +97,21 @@ export interface RunReport {
   readonly checks: readonly Check[];
 }
 
-/** What each row is called. */
+/** What rows are called that say nothing else. */
 export const MODEL_NAMES: { readonly [Id in ModelRow["id"]]: string } = {
   teacher: "teacher",
+  guide: "assistant",
   baseline: "student, labels alone",
+  step: "student, before",
   student: "student, distilled",
   fp32: "exported, fp32",
   int8: "exported, int8",
 };
+
+/** What a row is called. */
+export function nameOf({ id, name }: Pick<ModelRow, "id" | "name">): string {
+  return name ?? MODEL_NAMES[id];
+}
 
 /** A check's verdict and what it found, for people: three digits say enough. */
 export function describeCheck({ name, found, allowed, ok }: Check): {

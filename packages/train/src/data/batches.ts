@@ -2,7 +2,7 @@ import { normalizeImage, type PreprocessSpec } from "@distillate/bundle";
 import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
 import { augmentImage, isAugmenting } from "./augment.ts";
-import type { Images } from "./dataset.ts";
+import { type Images, NO_LABEL } from "./dataset.ts";
 import { isMixing, type Mixed, mixBatch } from "./mix.ts";
 
 /** One batch, ready for a model. Its arrays are used again for the next batch: copy what must last. */
@@ -12,7 +12,7 @@ export interface Batch {
   readonly indices: Uint32Array;
   /** `size * height * width * channels` floats in the layout of the preprocessing. */
   readonly inputs: Float32Array;
-  /** -1 for a sample whose label is hidden. */
+  /** -1 for a sample whose label is hidden or unknown. */
   readonly classes: Int32Array;
   /** There where images were mixed: whose labels count beside their own. */
   readonly mixed?: Mixed;
@@ -51,7 +51,8 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
       const pixels = images.pixels.subarray(sample * length, (sample + 1) * length);
       if (changed && augment) augmentImage(pixels, changed, images.shape, augment, { ...augment, sample });
       normalizeImage(changed ?? pixels, preprocess, inputs, place * length);
-      classes[place] = options.hidden?.has(sample) ? -1 : images.classes[sample]!;
+      const label = images.classes[sample]!;
+      classes[place] = label === NO_LABEL || options.hidden?.has(sample) ? -1 : label;
     }
     const size = members.length;
     const batch: Batch = {

@@ -2,35 +2,38 @@
  * A folder of images: `train|test/CLASS/*`, or `CLASS/*` split by seed. Classes are the directories' names in code-unit order. Any
  * format and size that sharp reads; EXIF orientation applied. Decoded once into a cached set.
  */
-import { createHash } from "node:crypto";
-import { readdir, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { DistillateError, fitImage, type ImagePreprocess } from "@distillate/bundle";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { DistillateError } from "@distillate/bundle";
 import { randomFor, shuffle } from "../random.ts";
 import type { DataNote, Dataset, Images, LoadOptions } from "./dataset.ts";
 import { readDatasetFile, writeDatasetFile } from "./dataset-file.ts";
-import { decodeImage, imageSize } from "./decode-image.ts";
+import { imageSize } from "./decode-image.ts";
 import { hashDataset } from "./hash-dataset.ts";
+import {
+  decodeFiles,
+  type ImageFile,
+  type ImageTarget,
+  isImageFile,
+  keyOfFiles,
+  type Unreadable,
+  unreadableNote,
+} from "./image-files.ts";
 import { splitTrainValidation } from "./split.ts";
-
-/** What images become; without it, it is chosen from the images. */
-export type ImageTarget = Pick<ImagePreprocess, "width" | "height" | "channels" | "fit">;
 
 /** How {@link loadImageFolder} reads a folder. */
 export interface ImageFolderOptions extends LoadOptions {
+  /** What images become; without it, it is chosen from the images. */
   readonly image?: ImageTarget;
   /** Part of `CLASS/*` that becomes the test part. */
   readonly testFraction: number;
 }
 
-const EXTENSIONS = /\.(jpe?g|png|webp|gif|avif|tiff?)$/i;
 const MAX_SET_BYTES = 4 * 2 ** 30 - 1;
 const MAX_FILES = 10_000_000;
 const SIDE = { least: 16, most: 64 } as const;
-const AT_ONCE = 16;
 
-interface Entry {
-  readonly path: string;
+interface Entry extends ImageFile {
   readonly label: number;
 }
 
@@ -50,7 +53,7 @@ interface Parts {
 export async function loadImageFolder(directory: string, options: ImageFolderOptions): Promise<Dataset> {
   const parts = await findImages(directory, options);
   const chosen = options.image ?? (await chooseTarget(parts, options.seed));
-  const key = await cacheKey(directory, parts, chosen);
+  const key = await keyOfFiles(directory, [parts.train, parts.test], ["image-folder", parts.labels, chosen]);
   const path = join(options.cacheDir, `${key}.dset`);
   const cached = await readDatasetFile(path);
   if (cached) return cached;
@@ -65,20 +68,20 @@ export async function loadImageFolder(directory: string, options: ImageFolderOpt
       hint: "Choose smaller images with data.image.width and data.image.height.",
     });
   }
-  const unreadable: string[] = [];
-  const decode = (entries: readonly Entry[], done: number): Promise<Images> =>
-    decodeAll(
-      entries,
-      chosen,
-      (path, reason) => void unreadable.push(`${relative(directory, path)}: ${reason}`),
-      (count) => options.onEvent?.({ kind: "progress", what: "images decoded", done: done + count, total }),
-    );
+  const unreadable: Unreadable[] = [];
+  const decode = async (entries: readonly Entry[], done: number): Promise<Images> => {
+    const { kept, ...images } = await decodeFiles(directory, entries, chosen, {
+      onUnreadable: (file) => void unreadable.push(file),
+      onDone: (count) => options.onEvent?.({ kind: "progress", what: "images decoded", done: done + count, total }),
+    });
+    return { ...images, classes: Uint16Array.from(kept, ({ label }) => label) };
+  };
   const train = await decode(parts.train, 0);
   const test = await decode(parts.test, parts.train.length);
   if (train.count === 0 || test.count === 0) {
     throw new DistillateError({
       code: "images-unreadable",
-      message: `none of the ${total} images in ${directory} can be decoded; the first: ${unreadable[0]}`,
+      message: `none of the ${total} images in ${directory} can be decoded; the first: ${unreadable[0]!.name}: ${unreadable[0]!.reason}`,
       hint: "Check that these files are images.",
     });
   }
@@ -99,14 +102,6 @@ export async function loadImageFolder(directory: string, options: ImageFolderOpt
       message: `images become ${w} x ${h} x ${c} (${fit}); data.image in the configuration chooses otherwise`,
     };
   }
-}
-
-function unreadableNote(unreadable: readonly string[]): DataNote {
-  const more = unreadable.length > 10 ? `; and ${unreadable.length - 10} more` : "";
-  return {
-    code: "images-unreadable",
-    message: `${unreadable.length} files could not be decoded and are left out: ${unreadable.slice(0, 10).join("; ")}${more}`,
-  };
 }
 
 async function findImages(directory: string, { testFraction, seed }: ImageFolderOptions): Promise<Parts> {
@@ -182,7 +177,7 @@ async function filesOf(
     if (!present.includes(name)) continue;
     const files = await readdir(join(directory, name), { withFileTypes: true });
     const names = files.filter((file) => !file.isDirectory() && !file.name.startsWith(".")).map((file) => file.name);
-    const images = names.filter((file) => EXTENSIONS.test(file)).sort();
+    const images = names.filter((file) => isImageFile(file)).sort();
     others += files.length - images.length;
     for (const file of images) entries.push({ path: join(directory, name, file), label });
     if (entries.length > MAX_FILES) throw new Error(`more than ${MAX_FILES} images in ${directory}`);
@@ -218,56 +213,6 @@ async function chooseTarget({ train }: Parts, seed: number): Promise<ImageTarget
   const side = Math.min(SIDE.most, Math.max(SIDE.least, median));
   const gray = known.length > 0 && known.every(({ channels }) => channels < 3);
   return { width: side, height: side, channels: gray ? 1 : 3, fit: "cover" };
-}
-
-/** Names, sizes and times of the files: decoded again when any of it changes. */
-async function cacheKey(directory: string, { train, test }: Parts, target: ImageTarget): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify(["image-folder", 1, target]));
-  for (const [part, entries] of [train, test].entries()) {
-    for (let start = 0; start < entries.length; start += 1000) {
-      const slice = entries.slice(start, start + 1000);
-      const stats = await Promise.all(slice.map(({ path }) => stat(path)));
-      for (const [i, { path, label }] of slice.entries()) {
-        hash.update(JSON.stringify([part, relative(directory, path), label, stats[i]!.size, stats[i]!.mtimeMs]));
-      }
-    }
-  }
-  return hash.digest("hex").slice(0, 32);
-}
-
-async function decodeAll(
-  entries: readonly Entry[],
-  target: ImageTarget,
-  onUnreadable: (path: string, reason: string) => void,
-  onDone: (count: number) => void,
-): Promise<Images> {
-  const shape = [target.height, target.width, target.channels] as const;
-  const size = target.height * target.width * target.channels;
-  const pixels = new Uint8Array(entries.length * size);
-  const classes = new Uint16Array(entries.length);
-  let count = 0;
-  for (let start = 0; start < entries.length; start += AT_ONCE) {
-    const slice = entries.slice(start, start + AT_ONCE);
-    const images = await Promise.all(
-      slice.map(({ path }) =>
-        decodeImage(path).then(
-          (image) => fitImage(image, target),
-          (error: unknown) => {
-            onUnreadable(path, (error as Error).message);
-            return undefined;
-          },
-        ),
-      ),
-    );
-    for (const [i, image] of images.entries()) {
-      if (image === undefined) continue;
-      pixels.set(image, count * size);
-      classes[count++] = slice[i]!.label;
-    }
-    if (start % (AT_ONCE * 64) === 0) onDone(start + slice.length);
-  }
-  onDone(entries.length);
-  return { count, shape, pixels: pixels.subarray(0, count * size), classes: classes.subarray(0, count) };
 }
 
 function empty(directory: string): DistillateError {

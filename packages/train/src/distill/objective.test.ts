@@ -44,10 +44,10 @@ test.each([
   ["standardize", { kd: { standardize: true } }],
 ])("%s with two classes is refused with the reason, with three it isn't", (name, config) => {
   const objective = objectiveOf(training, distill(config));
-  expect(() => checkObjective(objective, 2, plain, 1)).toThrowError(
+  expect(() => checkObjective(objective, 2, plain, true)).toThrowError(
     expect.objectContaining({ code: "loss-degenerate", message: expect.stringContaining(name) }),
   );
-  expect(() => checkObjective(objective, 3, plain, 1)).not.toThrow();
+  expect(() => checkObjective(objective, 3, plain, true)).not.toThrow();
 });
 
 test("an objective that leaves the last layer alone is refused", () => {
@@ -56,7 +56,7 @@ test("an objective that leaves the last layer alone is refused", () => {
     { ce: none, kd: none },
     { ce: none, sp: { taps: [{ student: "a", teacher: "a" }] } },
   ]) {
-    expect(() => checkObjective(objectiveOf(training, distill(config)), 10, plain, 1)).toThrowError(
+    expect(() => checkObjective(objectiveOf(training, distill(config)), 10, plain, true)).toThrowError(
       expect.objectContaining({ code: "loss-degenerate" }),
     );
   }
@@ -64,7 +64,9 @@ test("an objective that leaves the last layer alone is refused", () => {
 
 test("dkd is refused where images have two target classes, or some have none", () => {
   const mixing = { augment: { ...plain.augment, mixup: 0.2 } };
-  expect(() => checkObjective(objectiveOf(training, distill({ dkd: {} })), 10, mixing, 1)).toThrowError(/mixed images/);
-  expect(() => checkObjective(objectiveOf(training, distill({ dkd: {} })), 10, plain, 0.1)).toThrowError(/have none/);
-  expect(() => checkObjective(objectiveOf(training, distill({ kd: {} })), 10, mixing, 1)).not.toThrow();
+  expect(() => checkObjective(objectiveOf(training, distill({ dkd: {} })), 10, mixing, true)).toThrowError(
+    /mixed images/,
+  );
+  expect(() => checkObjective(objectiveOf(training, distill({ dkd: {} })), 10, plain, false)).toThrowError(/have none/);
+  expect(() => checkObjective(objectiveOf(training, distill({ kd: {} })), 10, mixing, true)).not.toThrow();
 });

@@ -36,14 +36,14 @@ export function termsAt(objective: readonly LossTerm[], epoch: number): readonly
 /**
  * Refuses what cannot teach anything.
  *
- * @param labelled - The fraction of training images that have a label.
+ * @param allLabelled - Whether every image that is trained on has a label that may be looked at.
  * @throws DistillateError `loss-degenerate`, naming the loss and why.
  */
 export function checkObjective(
   objective: readonly LossTerm[],
   classes: number,
   { augment }: Pick<TrainingConfig, "augment">,
-  labelled: number,
+  allLabelled: boolean,
 ): void {
   if (objective.every((term) => "taps" in term)) {
     throw degenerate(
@@ -51,9 +51,9 @@ export function checkObjective(
       "Give distill.ce or another loss on logits a weight.",
     );
   }
-  if (objective.some(({ name }) => name === "dkd") && (isMixing(augment) || labelled < 1)) {
+  if (objective.some(({ name }) => name === "dkd") && (isMixing(augment) || !allLabelled)) {
     throw degenerate(
-      `dkd splits off the target class: ${labelled < 1 ? "images without a label have none" : "mixed images have two"}`,
+      `dkd splits off the target class: ${!allLabelled ? "images without a label have none" : "mixed images have two"}`,
       "Use kd or dist here.",
     );
   }

@@ -1,10 +1,11 @@
 import type { PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import type { Images } from "../data/dataset.ts";
 import { selectEngine } from "../engine/select.ts";
 import { type Logits, predictLogits } from "../evaluate.ts";
 import { buildModel } from "../models/index.ts";
-import { cachedTeacher } from "./teacher-cache.ts";
+import { cachedTeacher, meanTeacher, tableTeacher } from "./teacher-cache.ts";
 
 const images: Images = {
   count: 150,
@@ -55,5 +56,29 @@ test("another teacher's table, a damaged one and one that is too short are refus
     await expect(cachedTeacher(wrong, images.count, asked(teacher))).rejects.toMatchObject({
       code: "teacher-cache-mismatch",
     });
+  }
+});
+
+test("several teachers say the weighted mean of their logits, the geometric mean of their probabilities, and leak nothing", async () => {
+  const tables = [1, 2, 3].map((seed) => predictLogits(build(seed), images, preprocess));
+  const weights = [1, 3, 0.5];
+  const together = meanTeacher(
+    tables.map((table, i) => ({ teacher: tableTeacher(table, images.count), weight: weights[i]! })),
+  );
+  const batch = { size: 2, indices: Uint32Array.of(9, 140), inputs: new Float32Array(), classes: new Int32Array(2) };
+  const before = tf.memory().numTensors;
+  const { logits } = await together(batch);
+  expect(tf.memory().numTensors).toBe(before + 1);
+  const said = [...tf.softmax(logits as tf.Tensor2D).dataSync()];
+  for (const [row, image] of [9, 140].entries()) {
+    const products = [0, 1, 2].map((c) => {
+      const logs = tables.map(({ values }) => {
+        const own = [...values.subarray(image * 3, image * 3 + 3)];
+        return own[c]! - Math.log(own.reduce((sum, z) => sum + Math.exp(z), 0));
+      });
+      return Math.exp(logs.reduce((sum, log, i) => sum + (log * weights[i]!) / 4.5, 0));
+    });
+    const total = products.reduce((sum, product) => sum + product, 0);
+    for (const [c, product] of products.entries()) expect(said[row * 3 + c]).toBeCloseTo(product / total, 5);
   }
 });

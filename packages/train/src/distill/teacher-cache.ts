@@ -4,8 +4,9 @@
  */
 import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
-import type { AskedTeacher } from "../compiled-training.ts";
+import type { AskedTeacher, Teacher } from "../compiled-training.ts";
 import type { Logits } from "../evaluate.ts";
+import { applyTapped, type TappedModel } from "./taps.ts";
 
 const CHECKED = 64;
 /** Relative to the largest logit: what another engine or batch size may round differently. */
@@ -20,12 +21,12 @@ const TOLERANCE = 1e-3;
  * one of 64 images spread over the set.
  */
 export async function cachedTeacher(
-  { values, classes }: Logits,
+  table: Logits,
   count: number,
   ask: (images: Uint32Array) => Logits | Promise<Logits>,
 ): Promise<AskedTeacher> {
-  const rows = values.length / classes;
-  if (rows !== count) throw mismatch(`${rows} rows, expected ${count}, one an image`);
+  const teacher = tableTeacher(table, count);
+  const { values, classes } = table;
   const step = Math.max(1, Math.floor(count / CHECKED));
   const checked = Uint32Array.from({ length: Math.min(CHECKED, count) }, (_, i) => i * step);
   const again = (await ask(checked)).values;
@@ -38,13 +39,50 @@ export async function cachedTeacher(
       }
     }
   }
-  return ({ indices, size: batch }) => {
-    const table = new Float32Array(batch * classes);
+  return teacher;
+}
+
+/**
+ * A teacher of which nothing is there but its table.
+ *
+ * @throws DistillateError `teacher-cache-mismatch` when the table has another size.
+ */
+export function tableTeacher({ values, classes }: Logits, count: number): AskedTeacher {
+  const rows = values.length / classes;
+  if (rows !== count) throw mismatch(`${rows} rows, expected ${count}, one an image`);
+  return ({ indices, size }) => {
+    const said = new Float32Array(size * classes);
     for (const [place, image] of indices.entries()) {
-      table.set(values.subarray(image * classes, (image + 1) * classes), place * classes);
+      said.set(values.subarray(image * classes, (image + 1) * classes), place * classes);
     }
-    return { logits: tf.tensor2d(table, [batch, classes]) };
+    return { logits: tf.tensor2d(said, [size, classes]) };
   };
+}
+
+/**
+ * Several teachers as one: the weighted mean of their logits, which is the geometric mean of their probabilities (Hinton 2015,
+ * arXiv 1503.02531, section 2) at any temperature.
+ */
+export function meanTeacher(teachers: readonly { readonly teacher: Teacher; readonly weight: number }[]): AskedTeacher {
+  const total = teachers.reduce((sum, { weight }) => sum + weight, 0);
+  const asked = teachers.map(({ teacher }) => (typeof teacher === "function" ? teacher : askedModel(teacher)));
+  return async (batch) => {
+    const said: tf.Tensor2D[] = [];
+    for (const ask of asked) said.push((await ask(batch)).logits);
+    const logits = tf.tidy(() =>
+      tf.addN(said.map((each, i) => tf.mul(each, teachers[i]!.weight / total))),
+    ) as tf.Tensor2D;
+    tf.dispose(said);
+    return { logits };
+  };
+}
+
+/** A network that is asked like any other teacher, one batch after the other. */
+function askedModel(teacher: TappedModel): AskedTeacher {
+  const shape = teacher.model.inputs[0]!.shape.slice(1) as number[];
+  return ({ inputs, size }) => ({
+    logits: tf.tidy(() => applyTapped(teacher, tf.tensor(inputs, [size, ...shape]), false).logits),
+  });
 }
 
 function mismatch(found: string): DistillateError {

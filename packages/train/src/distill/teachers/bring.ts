@@ -6,12 +6,13 @@
  * the classes, and on validation images whether it knows anything, and whether another usual preprocessing would suit it better.
  */
 import { resolve } from "node:path";
-import { DistillateError, type PreprocessSpec, preprocessImage } from "@distillate/bundle";
+import { type PreprocessSpec, preprocessImage } from "@distillate/bundle";
 import type { BroughtTeacherConfig } from "../../config.ts";
 import type { Images } from "../../data/dataset.ts";
 import type { Logits } from "../../evaluate.ts";
 import { checkTeacher } from "./check-teacher.ts";
 import type { Classifier } from "./classifier.ts";
+import { areProbabilities, arrange, columnsOf, labelsAssumed, logsTaken } from "./columns.ts";
 import { openOnnxClassifier } from "./onnx.ts";
 import { openTfjsClassifier } from "./tfjs.ts";
 import { forChannels, USUAL } from "./usual-preprocess.ts";
@@ -29,7 +30,6 @@ export interface BroughtTeacher {
 const BATCH = 64;
 /** Images that a teacher is told and checked by. */
 const CHECKED = 1000;
-const SMALLEST_PROBABILITY = 1e-12;
 
 /** What a teacher is held against. */
 export interface TeacherData {
@@ -72,7 +72,7 @@ export async function openTeacher(
     const sample = validation.subarray(0, CHECKED);
     const raw = await outputsOf(classifier, preprocess, images, sample);
     const classes = raw.length / sample.length;
-    const columns = columnsOf(config, classes, labels);
+    const columns = columnsOf(config.from, config.labels, classes, labels);
     const asProbabilities = areProbabilities(raw, classes);
     return {
       classifier,
@@ -133,70 +133,6 @@ async function outputsOf(
   return values;
 }
 
-/** For each of the data's labels, which of the teacher's columns it is. */
-function columnsOf(
-  { from, labels: theirs }: BroughtTeacherConfig,
-  classes: number,
-  labels: readonly string[],
-): readonly number[] {
-  const names = theirs ?? labels;
-  if (names.length !== classes || classes < labels.length) {
-    const known = theirs ? `teacher.labels names ${theirs.length}` : `the data have ${labels.length}`;
-    throw wrongClasses(`${from} says ${classes} numbers an image, and ${known} classes`);
-  }
-  const missing = labels.filter((label) => !names.includes(label));
-  if (missing.length > 0) throw wrongClasses(`teacher.labels lacks ${missing.slice(0, 10).join(", ")} of the data`);
-  return labels.map((label) => names.indexOf(label));
-}
-
-/** Whether all rows are probabilities: a softmax stands at the end. */
-function areProbabilities(values: Float32Array, classes: number): boolean {
-  for (let start = 0; start < values.length; start += classes) {
-    const row = values.subarray(start, start + classes);
-    const sum = row.reduce((total, value) => total + value, 0);
-    if (row.some((value) => value < 0 || value > 1) || Math.abs(sum - 1) > 1e-3) return false;
-  }
-  return true;
-}
-
-/** Columns in the data's order; of probabilities the logarithms, which are logits up to a constant that no softmax sees. */
-function arrange(values: Float32Array, classes: number, columns: readonly number[], log: boolean): Logits {
-  const count = values.length / classes;
-  const arranged = new Float32Array(count * columns.length);
-  for (let row = 0; row < count; row++) {
-    for (const [place, column] of columns.entries()) {
-      const value = values[row * classes + column]!;
-      arranged[row * columns.length + place] = log ? Math.log(Math.max(value, SMALLEST_PROBABILITY)) : value;
-    }
-  }
-  return { classes: columns.length, values: arranged };
-}
-
 function notesOn(config: BroughtTeacherConfig, asProbabilities: boolean): BroughtTeacher["notes"] {
-  return [
-    ...(config.labels
-      ? []
-      : [
-          {
-            code: "teacher-labels-assumed",
-            message: `${config.from} names no classes: they are taken to be in the order of the data`,
-          },
-        ]),
-    ...(asProbabilities
-      ? [
-          {
-            code: "teacher-probabilities",
-            message: `${config.from} ends in a softmax: the logarithms of its probabilities are its logits`,
-          },
-        ]
-      : []),
-  ];
-}
-
-function wrongClasses(message: string): DistillateError {
-  return new DistillateError({
-    code: "teacher-classes",
-    message,
-    hint: "Name all of the teacher's classes, in the order of its outputs, in teacher.labels.",
-  });
+  return [...(config.labels ? [] : [labelsAssumed(config.from)]), ...(asProbabilities ? [logsTaken(config.from)] : [])];
 }

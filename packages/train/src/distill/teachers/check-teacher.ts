@@ -26,8 +26,12 @@ export async function checkTeacher(
     const other = measure(await teacher.logits(images, sample, spec), truth);
     if (isClearlyBetter(other, found)) throw otherPreprocess(from, found, other, spec);
   }
-  const classes = found.perClass.length;
-  if (found.accuracy < 2 / classes) throw tooWeak(from, found.accuracy, sample.length, classes);
+  checkAccuracy(from, found.accuracy, sample.length, found.perClass.length);
+}
+
+/** @throws DistillateError `teacher-too-weak` for one that knows hardly more than chance. */
+export function checkAccuracy(from: string, accuracy: number, count: number, classes: number): void {
+  if (accuracy < 2 / classes) throw tooWeak(from, accuracy, count, classes);
 }
 
 /**
