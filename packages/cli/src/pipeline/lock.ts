@@ -37,8 +37,7 @@ export async function acquireLock(directory: string): Promise<Lock> {
     if (!first) {
       const holder = readOwner(path);
       if (holder !== undefined && !isStale(holder)) throw lockedError(directory, holder);
-      await setAside(path, holder);
-      if (!(await linked(draft, path))) throw lockedError(directory, readOwner(path) ?? owner);
+      if (!(await supersede(path, holder, draft))) throw lockedError(directory, readOwner(path) ?? owner);
     }
     const release = (): void => {
       if (readOwner(path)?.pid === process.pid) rmSync(path, { force: true });
@@ -50,20 +49,26 @@ export async function acquireLock(directory: string): Promise<Lock> {
 }
 
 /**
- * Takes a stale lock away. Two processes may have judged it stale; the rename is what only one of them can do to it, and one
- * that finds it got hold of a newer lock puts that back.
+ * Puts our lock in a dead one's place. Several processes may have judged it dead: the file that is named after it is what only one
+ * of them can link, and whoever does looks again before it renames its lock over the dead one. So there is a lock at any moment, and
+ * nobody takes a living one away. A process that died in between is superseded in the same way.
  */
-async function setAside(path: string, judged: LockOwner | undefined): Promise<void> {
-  const aside = `${path}.stale.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+async function supersede(path: string, judged: LockOwner | undefined, draft: string): Promise<boolean> {
+  const turn = `${path}.after-${judged === undefined ? "none" : `${judged.pid}-${judged.since.replaceAll(/\W/g, "")}`}`;
+  if (!(await linked(draft, turn))) {
+    const other = readOwner(turn);
+    if (other === undefined || !isStale(other) || !(await supersede(turn, other, draft))) return false;
   }
-  const taken = readOwner(aside);
-  if (taken !== undefined && (taken.pid !== judged?.pid || taken.since !== judged.since)) await linked(aside, path);
-  await rm(aside, { force: true });
+  try {
+    const current = readOwner(path);
+    if (current?.pid !== judged?.pid || current?.since !== judged?.since) return false;
+    const next = `${draft}.next`;
+    await link(draft, next);
+    await rename(next, path);
+    return true;
+  } finally {
+    await rm(turn, { force: true });
+  }
 }
 
 /** Hard-links `from` to `to`; false when `to` exists. */
