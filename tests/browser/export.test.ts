@@ -49,7 +49,9 @@ const OPTIONS = { name: "digits" } as const;
 
 test("equal models give equal bytes, whatever runs the exporter", () => {
   const { onnx } = exportModel(ARTIFACTS, OPTIONS);
-  expect(createHash("sha256").update(onnx).digest("hex")).toMatchInlineSnapshot(`"3888dcac80fc7a24ec11da8f804810d5059c9246335069582d626ac5977964d9"`);
+  expect(createHash("sha256").update(onnx).digest("hex")).toMatchInlineSnapshot(
+    `"3888dcac80fc7a24ec11da8f804810d5059c9246335069582d626ac5977964d9"`,
+  );
 });
 
 test.skipIf(!findChromium())("in a page (needs Chromium)", async () => {

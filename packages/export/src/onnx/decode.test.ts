@@ -100,6 +100,10 @@ test("another tool's file: nameless nodes, a Constant node, numbers one by one, 
   expect(graph.values.get("g")).toEqual({ name: "g", dtype: "float32", shape: [1, 2] });
 });
 
+test("an older file is read as opset 13 where all its ops mean the same", () => {
+  expect(decodeModel(encodeModel({ ...GRAPH, opset: 11 }, METADATA)).graph).toEqual({ ...GRAPH, opset: 13 });
+});
+
 test("the text and the summary say what is there", () => {
   expect(printGraph(GRAPH).split("\n").slice(0, 3)).toEqual([
     "graph small (opset 17)",
@@ -146,7 +150,12 @@ describe("files from anywhere", () => {
   });
 
   test.each<[string, Partial<Graph>, string]>([
-    ["an opset before the table", { opset: 12 }, "onnx-unsupported"],
+    ["an opset before the table", { opset: 6 }, "onnx-unsupported"],
+    [
+      "an op that meant something else",
+      { opset: 12, nodes: [node("Softmax", "logits", ["input"])] },
+      "onnx-unsupported",
+    ],
     ["an op outside of the table", { nodes: [{ ...node("Loop", "logits", ["input"]) }] }, "op-unsupported"],
     ["weights that do not fit", { constants: new Map([...GRAPH.constants, ["m", random([4, 9])]]) }, "shape-mismatch"],
     [

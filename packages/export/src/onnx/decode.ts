@@ -4,6 +4,7 @@ import { inferShapes } from "../infer.ts";
 import { verify } from "../spec.ts";
 import { dtypeOf, type ExternalFiles, readTensor } from "./decode-tensor.ts";
 import type { ModelMetadata } from "./encode.ts";
+import { checkLifted, LOWEST_LIFTED } from "./lift-opset.ts";
 import { ATTRIBUTE_TYPES } from "./messages.ts";
 import { many, type ReadMessage, readMessage, text, unsupported } from "./read-message.ts";
 
@@ -15,11 +16,13 @@ export interface DecodedModel {
 
 /** What a file from anywhere may ask for. */
 const MAX = { fileBytes: 1 << 30, nodes: 100_000 } as const;
-const OPSETS = { least: 13, most: 21 } as const;
+const OPSETS = { least: LOWEST_LIFTED, most: 21 } as const;
+/** The lowest that graphs here have. */
+const LOWEST = 13;
 
 /**
  * Reads an ONNX file, ours or foreign, of ops in the table: every value typed and shaped, nameless nodes named, Constant nodes
- * and old-style initialisers turned into constants. Weights in files beside it are taken from `external`, by the names that
+ * and old-style initialisers turned into constants, opsets 7 to 12 read as 13 where all ops mean the same there. Weights in files beside it are taken from `external`, by the names that
  * `externalFilesOf` gives.
  *
  * @throws DistillateError `onnx-invalid` for bytes that are no such model, `onnx-unsupported` for what is outside of the table
@@ -38,7 +41,7 @@ export function decodeModel(bytes: Uint8Array, external: ExternalFiles = new Map
   }
   if (model.functions !== undefined) throw unsupported("functions of its own");
   if (source.sparseInitializer !== undefined) throw unsupported("sparse constants");
-  const graph = inferShapes(readGraph(source, opsetOf(model), external));
+  const graph = inferShapes(liftedTo13(readGraph(source, opsetOf(model), external)));
   verify(graph);
   const properties = Object.fromEntries(
     many(model.metadataProps).map(({ key = "", value = "" }) => [key as string, value as string]),
@@ -59,6 +62,13 @@ function opsetOf(model: ReadMessage): number {
   const opset = (imports.find(({ domain = "" }) => domain === "")?.version ?? 0) as number;
   if (opset >= OPSETS.least && opset <= OPSETS.most) return opset;
   throw unsupported(`opset ${opset}, expected ${OPSETS.least} to ${OPSETS.most}`);
+}
+
+/** An older file's graph at the lowest opset of the table, where all its ops mean the same there. */
+function liftedTo13(graph: Graph): Graph {
+  if (graph.opset >= LOWEST) return graph;
+  for (const node of graph.nodes) checkLifted(node, graph.opset);
+  return { ...graph, opset: LOWEST };
 }
 
 function readGraph(source: ReadMessage, opset: number, external: ExternalFiles): Graph {

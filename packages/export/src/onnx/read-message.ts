@@ -153,6 +153,6 @@ export function unsupported(what: string): DistillateError {
   return new DistillateError({
     code: "onnx-unsupported",
     message: `the ONNX file has ${what}`,
-    hint: "Export it as a plain inference graph at opset 13 to 21.",
+    hint: "Export it as a plain inference graph, at opset 13 to 21 where its ops need that.",
   });
 }
