@@ -8,7 +8,7 @@ import { TEST_LOGITS } from "./logits-file.ts";
 import type { QuantizeAwareOutcome } from "./quantize-aware-job.ts";
 import type { QuantizeAwareTask } from "./quantize-aware-task.ts";
 import { outputHash, runStage } from "./stage.ts";
-import type { Trained } from "./train-stages.ts";
+import { speakersFor, type Trained } from "./train-stages.ts";
 
 /** The network that is exported. */
 export interface Shipped {
@@ -29,10 +29,7 @@ export async function makeQuantizeAware(
   const directory = run.at("quantize-aware");
   const plans = planNetworks(config);
   const plan = lastGuided(student.id, plans);
-  const speakers = plan.speakers.map(({ id, weight }) => {
-    const { directory: at, hash } = trained.find((other) => other.id === id)!;
-    return { plan: plans.find((other) => other.id === id)!, directory: at, weight, hash };
-  });
+  const speakers = speakersFor(plan, plans, new Map(trained.map((network) => [network.id, network])));
   const { seed } = student;
   const { record, cached } = await runStage<QuantizeAwareOutcome>(context, {
     name: "quantize-aware",

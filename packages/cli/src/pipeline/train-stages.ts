@@ -20,7 +20,7 @@ import { takeMean } from "./mean-stage.ts";
 import { type Job, runJobs } from "./schedule-jobs.ts";
 import { outputHash, runStage, type StageOutcome, type StageRecord } from "./stage.ts";
 import { trainingSlots } from "./training-slots.ts";
-import type { Kept, TrainingOutcome, TrainingTask } from "./training-task.ts";
+import type { Kept, SpeakerTask, TrainingOutcome, TrainingTask } from "./training-task.ts";
 
 /** A finished network: where its files are and what its stage recorded. */
 export interface Trained extends Pick<NetworkPlan, "id" | "group" | "role" | "title" | "seed" | "kind"> {
@@ -111,6 +111,18 @@ function keptOf({ id }: NetworkPlan, plans: readonly NetworkPlan[]): Kept {
   };
 }
 
+/** Those whose word a network hears, as its process is told of them, with the hash that decides what they say. */
+export function speakersFor(
+  { speakers }: Pick<TrainPlan, "speakers">,
+  plans: readonly NetworkPlan[],
+  networks: Networks,
+): readonly (SpeakerTask & { readonly hash: string })[] {
+  return speakers.map(({ id, weight }) => {
+    const { directory, hash } = networks.get(id)!;
+    return { plan: plans.find((other) => other.id === id)!, directory, weight, hash };
+  });
+}
+
 async function trainOne(
   { config, engine, data, onEvent, signal, clock }: PipelineContext,
   plan: TrainPlan,
@@ -120,7 +132,7 @@ async function trainOne(
   networks: Networks,
 ): Promise<StageOutcome<TrainingOutcome>> {
   const { id, seed, network, distill, freeze } = plan;
-  const speakers = plan.speakers.map((speaker) => ({ ...networks.get(speaker.id)!, weight: speaker.weight }));
+  const speakers = speakersFor(plan, plans, networks);
   const from = plan.from === undefined ? undefined : networks.get(plan.from)!;
   return runStage<TrainingOutcome>(
     { onEvent, clock },
@@ -147,11 +159,7 @@ async function trainOne(
           engine: engine.name,
           directory,
           keeps,
-          speakers: speakers.map((speaker) => ({
-            plan: plans.find((other) => other.id === speaker.id)!,
-            directory: speaker.directory,
-            weight: speaker.weight,
-          })),
+          speakers,
           ...(from && { from: from.directory }),
         };
         const module = new URL(`./training-job${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
