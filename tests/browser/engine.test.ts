@@ -57,42 +57,36 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
     expect(label).toMatch(/^\d$/);
   });
 
-  test("aborting a long call answers within 100 ms, the page is never blocked, and the next call works", async () => {
-    // The best of a few tries: a busy machine spoils some of them, a page that is truly blocked all.
-    const tries = await inPage<
-      { failed: { name: string }; late: number; blocked: number; label: string; why: string[] }[]
-    >(
+  test("aborting a long call answers at once, the page has its turns all the while, and the next call works", async () => {
+    const found = await inPage<{
+      failed: { name: string };
+      late: number;
+      had: { under: number; after: number };
+      label: string;
+      why: string[];
+    }>(
       page,
       null,
       `${HELPERS}
-      const tries = [];
-      while (tries.length < 6) {
-        const model = await open("resnet-8");
-        const controller = new AbortController();
-        const running = failure(model.runTensors(heavy, { signal: controller.signal }));
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const stop = pulse();
-        const from = performance.now();
-        controller.abort();
-        const failed = await running;
-        const late = performance.now() - from;
-        const { label } = await model.run(pixels(32, 32));
-        const blocked = stop();
-        await model.dispose();
-        tries.push({ failed, late, blocked, label, why: restarts() });
-        events.length = 0;
-        if (late < 100 && blocked < 50) break;
-      }
-      return tries;`,
+      const model = await open("resnet-8");
+      const controller = new AbortController();
+      const running = failure(model.runTensors(heavy, { signal: controller.signal }));
+      const under = ticks();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const had = { under: under() };
+      controller.abort();
+      const late = await turns(running);
+      const after = ticks();
+      const { label } = await model.run(pixels(32, 32));
+      had.after = after();
+      return { failed: await running, late, had, label, why: restarts() };`,
     );
-    for (const { failed, label, why } of tries) {
-      expect(failed?.name).toBe("AbortError");
-      expect(label).toMatch(/^\d$/);
-      expect(why).toEqual(["aborted"]);
-    }
-    const { late, blocked } = tries.at(-1)!;
-    expect(late).toBeLessThan(100);
-    expect(blocked).toBeLessThan(50);
+    expect(found.failed?.name).toBe("AbortError");
+    expect(found.late).toBe(0);
+    expect(found.had.under).toBeGreaterThan(1);
+    expect(found.had.after).toBeGreaterThan(1);
+    expect(found.label).toMatch(/^\d$/);
+    expect(found.why).toEqual(["aborted"]);
   });
 
   test("a call over its time limit ends as one that was aborted", async () => {
@@ -108,29 +102,26 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
     expect(found.label).toMatch(/^\d$/);
   });
 
-  test("aborting while WebAssembly is compiled answers within 100 ms, and the next load works", async () => {
+  test("aborting while WebAssembly is compiled answers at once, and the next load works", async () => {
     const found = await inPage<{ failed: { name: string }; late: number; label: string }>(
       page,
       null,
       `${HELPERS}
-      let failed;
-      let late = Infinity;
-      // The best of a few tries; each compiles again, as an aborted compilation is not kept.
-      for (let i = 0; i < 6 && late >= 100; i++) {
-        const controller = new AbortController();
-        let from;
-        const onEvent = ({ kind, file }) => {
-          if (kind !== "file" || !file.endsWith(".wasm")) return;
-          setTimeout(() => { from = performance.now(); controller.abort(); }, 5);
-        };
-        failed = await failure(open("cnn", { signal: controller.signal, onEvent }));
-        late = performance.now() - from;
-      }
+      const controller = new AbortController();
+      let aborted;
+      const onAborting = new Promise((resolve) => { aborted = resolve; });
+      const onEvent = ({ kind, file }) => {
+        if (kind !== "file" || !file.endsWith(".wasm")) return;
+        setTimeout(() => { controller.abort(); aborted(); }, 5);
+      };
+      const loading = failure(open("cnn", { signal: controller.signal, onEvent }));
+      await onAborting;
+      const late = await turns(loading);
       const model = await open("cnn");
-      return { failed, late, label: (await model.run(pixels())).label };`,
+      return { failed: await loading, late, label: (await model.run(pixels())).label };`,
     );
     expect(found.failed?.name).toBe("AbortError");
-    expect(found.late).toBeLessThan(100);
+    expect(found.late).toBeLessThan(5);
     expect(found.label).toMatch(/^\d$/);
   });
 

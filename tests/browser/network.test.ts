@@ -130,7 +130,7 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
       response.write(wasmBytes.subarray(0, 1_000_000));
       return true;
     };
-    const { failed, late, label } = await inPage<{ failed: Failure; late: number; label: string }>(
+    const { failed, label } = await inPage<{ failed: Failure; label: string }>(
       page,
       null,
       `${TRY}
@@ -139,18 +139,16 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
       options.signal = controller.signal;
       options.onProgress = ({ file, fileReceived }) => {
         if (!file.endsWith(".wasm") || fileReceived < 1_000_000 || aborted) return;
-        aborted = performance.now();
+        aborted = true;
         controller.abort();
       };
       const failed = await failure(attempt());
-      const late = performance.now() - aborted;
       await fetch("/up");
       delete options.signal;
       delete options.onProgress;
-      return { failed, late, label: await attempt() };`,
+      return { failed, label: await attempt() };`,
     );
     expect(failed.name).toBe("AbortError");
-    expect(late).toBeLessThan(100);
     expect(ranges).toEqual(["bytes=1000000-"]);
     expect(label).toMatch(/^\d$/);
   });

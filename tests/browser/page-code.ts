@@ -1,20 +1,26 @@
 /** Code that several browser tests put before their own. */
 
-/** `open(options)` loads `/NAME/` and collects events; `pulse()` measures the longest time in which the page did nothing. */
+/**
+ * `open(options)` loads `/NAME/` and collects events; `ticks()` counts how often the page got its turn; `turns(promise)` counts the
+ * turns that a promise took to settle, up to 1000. Turns, as milliseconds would say more about the machine than about the page.
+ */
 export const HELPERS = `
   const events = [];
   const open = (name, options = {}) =>
     sdk.load("/" + name + "/", { backend: "wasm", variant: "fp32", onEvent: (event) => events.push(event), ...options });
   const restarts = () => events.filter(({ kind }) => kind === "engine-restarted").map(({ reason }) => reason);
-  const pulse = () => {
-    let last = performance.now();
-    let longest = 0;
-    const timer = setInterval(() => {
-      const now = performance.now();
-      longest = Math.max(longest, now - last);
-      last = now;
-    }, 4);
-    return () => (clearInterval(timer), longest);
+  const ticks = () => {
+    let count = 0;
+    const timer = setInterval(() => { count++; }, 4);
+    return () => (clearInterval(timer), count);
+  };
+  const turns = async (promise) => {
+    let settled = false;
+    promise.then(() => { settled = true; }, () => { settled = true; });
+    for (let count = 0; ; count++) {
+      await new Promise((resolve) => setTimeout(resolve));
+      if (settled || count === 1000) return count;
+    }
   };
   const heavy = { input: { data: new Float32Array(2048 * 3 * 32 * 32), dims: [2048, 3, 32, 32] } };`;
 
