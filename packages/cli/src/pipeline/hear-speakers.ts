@@ -16,6 +16,7 @@ import {
 } from "@distillate/train";
 import { readLogits, TRAIN_LOGITS } from "./logits-file.ts";
 import type { TrainingTask } from "./training-task.ts";
+import { viewStoreIn } from "./view-store.ts";
 
 /** What the network is trained on. */
 export interface Lessons {
@@ -33,9 +34,13 @@ export async function hearSpeakers(
 ): Promise<Pick<TrainOptions, "teacher" | "tapped">> {
   const { augment } = plan.network.training;
   const guides = [];
-  for (const { plan: speaker, directory, weight } of speakers) {
+  for (const { plan: speaker, directory, weight, hash } of speakers) {
     const table = () => readLogits(join(directory, TRAIN_LOGITS), data.labels.length);
-    const facts = { images, preprocess, augment, table };
+    const viewStore = viewStoreIn(directory, augment, {
+      classes: data.labels.length,
+      of: [hash, data.hash, images.count],
+    });
+    const facts = { images, preprocess, augment, table, viewStore };
     if (speaker.kind === "table") guides.push({ weight, teacher: tableTeacher(await table(), images.count) });
     else if (speaker.kind === "bring") {
       const brought = await openTeacher(speaker.teacher, { labels: data.labels, images: data.train, validation });

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logits, writeFileAtomic } from "@distillate/train";
+import { float16Bits, float16Value } from "./float16.ts";
 import type { Kept } from "./training-task.ts";
 
 /** Logits on the test part: float32, row after row. */
@@ -31,4 +32,20 @@ export function logitsBytes({ values }: Pick<Logits, "values">): Uint8Array {
 export async function readLogits(path: string, classes: number): Promise<Logits> {
   const { buffer, byteOffset, byteLength } = await readFile(path);
   return { classes, values: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)) };
+}
+
+/** Writes logits as float16, to the nearest. */
+export async function writeHalfLogits(
+  directory: string,
+  file: string,
+  { values }: Pick<Logits, "values">,
+): Promise<void> {
+  await writeFileAtomic(join(directory, file), new Uint8Array(Uint16Array.from(values, float16Bits).buffer));
+}
+
+/** Reads what {@link writeHalfLogits} wrote. */
+export async function readHalfLogits(path: string, classes: number): Promise<Logits> {
+  const { buffer, byteOffset, byteLength } = await readFile(path);
+  const bits = new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength));
+  return { classes, values: Float32Array.from(bits, float16Value) };
 }

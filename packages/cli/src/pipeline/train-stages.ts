@@ -111,12 +111,12 @@ function keptOf({ id }: NetworkPlan, plans: readonly NetworkPlan[]): Kept {
   };
 }
 
-/** Those whose word a network hears, as its process is told of them, with the hash that decides what they say. */
+/** Those whose word a network hears, as its process is told of them. */
 export function speakersFor(
   { speakers }: Pick<TrainPlan, "speakers">,
   plans: readonly NetworkPlan[],
   networks: Networks,
-): readonly (SpeakerTask & { readonly hash: string })[] {
+): readonly SpeakerTask[] {
   return speakers.map(({ id, weight }) => {
     const { directory, hash } = networks.get(id)!;
     return { plan: plans.find((other) => other.id === id)!, directory, weight, hash };

@@ -18,6 +18,8 @@ export interface SpeakerTask {
   readonly plan: NetworkPlan;
   readonly directory: string;
   readonly weight: number;
+  /** Of what decides everything it says. */
+  readonly hash: string;
 }
 
 /** Which logits a network leaves behind beside those on the test part: what others read. */

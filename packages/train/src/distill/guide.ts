@@ -12,6 +12,7 @@ import type { LossTerm } from "../losses/index.ts";
 import { tapStudent, tapsOf, tapTeacher } from "./taps.ts";
 import { cachedTeacher } from "./teacher-cache.ts";
 import type { BroughtTeacher } from "./teachers/bring.ts";
+import { type ViewStore, viewedTeacher } from "./viewed-teacher.ts";
 
 /** What {@link guide} needs to know of a training. */
 export interface GuideOptions {
@@ -21,6 +22,8 @@ export interface GuideOptions {
   readonly seed: number;
   /** Reads the teacher's logits for all images; called only where every epoch sees the same view of each. */
   readonly table: () => Promise<Logits>;
+  /** Keeps its logits where epochs go round some views; without it they are asked for again in every round. */
+  readonly viewStore?: ViewStore;
 }
 
 /**
@@ -32,13 +35,17 @@ export async function guide(
   student: LayersModel,
   teacher: LayersModel,
   objective: readonly LossTerm[],
-  { images, preprocess, augment, seed, table }: GuideOptions,
+  { images, preprocess, augment, seed, table, viewStore }: GuideOptions,
 ): Promise<Pick<TrainOptions, "teacher" | "tapped">> {
   if (tapsOf(objective).length > 0) {
     return {
       teacher: tapTeacher(teacher, objective),
       tapped: tapStudent(student, teacher, objective, seed),
     };
+  }
+  if (augment.views) {
+    const ask = (some: Images): Logits => predictLogits(teacher, some, preprocess);
+    return { teacher: viewedTeacher({ images, augment, ask, ...(viewStore && { store: viewStore }) }) };
   }
   if (isAugmenting(augment)) return { teacher: { model: teacher, names: [] } };
   return {
@@ -51,10 +58,14 @@ export async function guide(
 /** {@link guide} by a teacher that was trained elsewhere: by its logits alone, on images as it knows them. */
 export async function guideByBrought(
   teacher: BroughtTeacher,
-  { images, preprocess, augment, table }: Omit<GuideOptions, "seed">,
+  { images, preprocess, augment, table, viewStore }: Omit<GuideOptions, "seed">,
 ): Promise<{ readonly teacher: AskedTeacher }> {
   if (!isAugmenting(augment)) {
     return { teacher: await cachedTeacher(await table(), images.count, (some) => teacher.logits(images, some)) };
+  }
+  if (augment.views) {
+    const ask = (some: Images): Promise<Logits> => teacher.logits(some);
+    return { teacher: viewedTeacher({ images, augment, ask, ...(viewStore && { store: viewStore }) }) };
   }
   return {
     teacher: async ({ size, inputs }) => {
