@@ -10,7 +10,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { TrainingConfig } from "./config.ts";
 import type { Batch } from "./data/batches.ts";
 import { termsAt } from "./distill/objective.ts";
-import { trainingStep } from "./distill/step.ts";
+import { type StepResult, trainingStep } from "./distill/step.ts";
 import { applyTapped, type TappedModel } from "./distill/taps.ts";
 import { compileStep, type Fallback, type StepStats, type Tensors } from "./engine/capture/compile-step.ts";
 import type { Labels, LossTerm, MovedTerm, Outputs } from "./losses/index.ts";
@@ -28,11 +28,15 @@ export type AskedTeacher = (batch: Batch) => Outputs | Promise<Outputs>;
 /** The teacher's part in a step: a network that is run on the very batch, or one that is asked. */
 export type Teacher = TappedModel | AskedTeacher;
 
-/** What takes part in a training. */
-export interface TrainingParts {
+/** What gradients come from. */
+export interface LearningParts {
   readonly network: TappedModel;
   readonly objective: readonly LossTerm[];
   readonly teacher?: Teacher;
+}
+
+/** What takes part in a training. */
+export interface TrainingParts extends LearningParts {
   readonly optimizer: Optimizer;
   readonly state: OptimizerState;
   readonly average?: WeightAverage;
@@ -63,6 +67,12 @@ export interface CompiledTraining {
   dispose(): void;
 }
 
+/** The samples of a step, or some of them. */
+export interface Lesson extends Pick<Batch, "size" | "inputs" | "classes" | "mixed"> {
+  /** By what a sum over the samples with a label is divided, where that isn't their number: these are some of a batch. */
+  readonly labelled?: number;
+}
+
 type Scalars = Readonly<Record<string, tf.Scalar>>;
 
 /** Makes the steps of a training. */
@@ -74,7 +84,7 @@ export function compileTraining(parts: TrainingParts): CompiledTraining {
   return {
     async take(batch, moment) {
       const said = typeof teacher === "function" ? await teacher(batch) : undefined;
-      const inputs = inputsOf(parts, batch, said, moment);
+      const inputs = { ...lessonOf(parts, batch, said, moment), ...updateNumbers(parts, moment) };
       try {
         const losses = Object.entries(compiled.run(inputs));
         const values = losses.map(([name, loss]) => [name, loss.dataSync()[0]!] as const);
@@ -90,33 +100,44 @@ export function compileTraining(parts: TrainingParts): CompiledTraining {
   };
 }
 
-/** Everything that one step must be told, by name. */
-function inputsOf(
-  { objective, optimizer, average, preprocess }: TrainingParts,
-  batch: Batch,
-  said: Outputs | undefined,
-  { rate, step, epoch }: Moment,
+/** What the update must be told, by name. */
+export function updateNumbers(
+  { optimizer, average }: Pick<TrainingParts, "optimizer" | "average">,
+  { rate, step }: Pick<Moment, "rate" | "step">,
 ): Tensors {
-  const { mixed } = batch;
-  const numbers = {
+  return scalars({
     ...named("optimizer", numbersOf(optimizer, rate, step + 1)),
-    ...named("term", movedKnobs(objective, epoch)),
     ...(average && { kept: average.kept(step + 1) }),
-    ...(mixed && { share: mixed.share }),
-  };
+  });
+}
+
+/** What gradients must be told, by name: samples, labels, what was said of them, knobs that move. */
+export function lessonOf(
+  { objective, preprocess }: Pick<TrainingParts, "objective" | "preprocess">,
+  batch: Lesson,
+  said: Outputs | undefined,
+  { step, epoch }: Pick<Moment, "step" | "epoch">,
+): Tensors {
+  const { mixed, labelled } = batch;
   return {
     inputs: tf.tensor(batch.inputs, [batch.size, preprocess.height, preprocess.width, preprocess.channels]),
     step: tf.scalar(step, "int32"),
-    ...named("labels", labelTensors(batch.classes)),
-    ...(mixed && named("partners", labelTensors(mixed.partners))),
+    ...named("labels", labelTensors(batch.classes, labelled)),
+    ...(mixed && named("partners", labelTensors(mixed.partners, labelled))),
     ...(said && { logits: said.logits, ...named("feature", said.features ?? {}) }),
-    ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value)])),
+    ...scalars({ ...named("term", movedKnobs(objective, epoch)), ...(mixed && { share: mixed.share }) }),
   };
 }
 
 /** The step itself: tensors in, losses out, and the variables as they are after it. */
 function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
-  const { network, objective, teacher, optimizer, state, average, training } = parts;
+  const { losses, gradients } = gradientsOf(parts, inputs);
+  update(parts, gradients, inputs);
+  return losses;
+}
+
+/** Losses and gradients of a lesson; the network's own averages are as they are after it. Runs inside a `tidy`. */
+export function gradientsOf({ network, objective, teacher }: LearningParts, inputs: Tensors): StepResult {
   setDropoutStep(network.model, inputs.step as tf.Scalar);
   const share = inputs.share as tf.Scalar | undefined;
   const said = typeof teacher === "object" ? applyTapped(teacher, inputs.inputs!, false) : outputsIn(inputs);
@@ -127,11 +148,24 @@ function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
   };
   const knobs = group(inputs, "term");
   const terms = objective.map((term, i) => ({ ...term, ...group(knobs, String(i)) }) as unknown as MovedTerm);
-  const { losses, gradients } = trainingStep(network, terms, inputs.inputs!, targets);
+  return trainingStep(network, terms, inputs.inputs!, targets);
+}
+
+/** Clips gradients, updates the weights with them and takes those into the average. Runs inside a `tidy`. */
+export function update(
+  {
+    network,
+    optimizer,
+    state,
+    average,
+    training,
+  }: Omit<TrainingParts, keyof LearningParts> & Pick<TrainingParts, "network">,
+  gradients: StepResult["gradients"],
+  numbers: Tensors,
+): void {
   const limited = training.clipNorm === undefined ? gradients : clipByGlobalNorm(gradients, training.clipNorm);
-  applyGradients(network.model, optimizer, state, limited, group(inputs, "optimizer") as Scalars);
-  average?.update(inputs.kept as tf.Scalar);
-  return losses;
+  applyGradients(network.model, optimizer, state, limited, group(numbers, "optimizer") as Scalars);
+  average?.update(numbers.kept as tf.Scalar);
 }
 
 /** The knobs that have a schedule, with their values now: `<term>.<knob>`. */
@@ -152,16 +186,21 @@ function outputsIn(inputs: Tensors): Outputs | undefined {
   return inputs.logits && { logits: inputs.logits as tf.Tensor2D, features: group(inputs, "feature") };
 }
 
-/** Classes as a tensor; where some are -1, which those are. */
-function labelTensors(classes: Int32Array): Tensors {
-  if (!classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
+/** Classes as a tensor; where some are -1, what each of the others counts. */
+function labelTensors(classes: Int32Array, labelled?: number): Tensors {
+  if (labelled === undefined && !classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
+  const divisor = Math.max(1, labelled ?? classes.reduce((count, each) => count + Number(each >= 0), 0));
   return {
     classes: tf.tensor1d(
       classes.map((each) => Math.max(0, each)),
       "int32",
     ),
-    known: tf.tensor1d(Float32Array.from(classes, (each) => Number(each >= 0))),
+    weights: tf.tensor1d(Float32Array.from(classes, (each) => Number(each >= 0) / divisor)),
   };
+}
+
+function scalars(numbers: Readonly<Record<string, number>>): Tensors {
+  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value)]));
 }
 
 function named<Value>(prefix: string, values: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {

@@ -1,21 +1,24 @@
-import { normalizeImage, type PreprocessSpec } from "@distillate/bundle";
+import type { PreprocessSpec } from "@distillate/bundle";
 import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
-import { augmentImage, isAugmenting, type ViewKey } from "./augment.ts";
+import { isAugmenting, type ViewKey } from "./augment.ts";
 import { type Images, NO_LABEL } from "./dataset.ts";
-import { isMixing, type Mixed, mixBatch } from "./mix.ts";
+import { fillInputs } from "./fill-inputs.ts";
+import { drawMixing, isMixing, type Mixed, type Mixing, mixedLabels } from "./mix.ts";
 
 /** One batch, ready for a model. Its arrays are used again for the next batch: copy what must last. */
 export interface Batch {
   readonly size: number;
   /** Index of each sample in its set. */
   readonly indices: Uint32Array;
-  /** `size * height * width * channels` floats in the layout of the preprocessing. */
+  /** `size * height * width * channels` floats in the layout of the preprocessing; made when they are first asked for. */
   readonly inputs: Float32Array;
   /** -1 for a sample whose label is hidden or unknown. */
   readonly classes: Int32Array;
   /** There where images were mixed: whose labels count beside their own. */
   readonly mixed?: Mixed;
+  /** How they were mixed. */
+  readonly mixing?: Mixing;
   /** There where images were changed: by which view. */
   readonly view?: ViewKey;
 }
@@ -46,27 +49,35 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
 
   const inputs = new Float32Array(batchSize * length);
   const classes = new Int32Array(batchSize);
-  const changed = augment && isAugmenting(augment) ? new Uint8Array(length) : undefined;
+  const recipe = { shape: images.shape, preprocess, ...(augment && { augment }) };
   for (let start = (options.skip ?? 0) * batchSize; start < order.length; start += batchSize) {
     const members = order.subarray(start, start + batchSize);
+    const size = members.length;
     for (const [place, sample] of members.entries()) {
-      const pixels = images.pixels.subarray(sample * length, (sample + 1) * length);
-      if (changed && augment) augmentImage(pixels, changed, images.shape, augment, { ...augment, sample });
-      normalizeImage(changed ?? pixels, preprocess, inputs, place * length);
       const label = images.classes[sample]!;
       classes[place] = label === NO_LABEL || options.hidden?.has(sample) ? -1 : label;
     }
-    const size = members.length;
-    const batch: Batch = {
+    const own = classes.subarray(0, size);
+    const key = augment && { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };
+    const mixing = key && isMixing(augment) ? drawMixing(size, images.shape, augment, key) : undefined;
+    const drawn = {
       size,
       indices: members,
-      inputs: inputs.subarray(0, size * length),
-      classes: classes.subarray(0, size),
-      ...(changed && augment && { view: augment }),
+      classes: own,
+      ...(augment && isAugmenting(augment) && { view: augment }),
+      ...(mixing && { mixing, mixed: mixedLabels(own, mixing) }),
     };
-    if (augment && isMixing(augment)) {
-      const key = { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };
-      yield { ...batch, mixed: mixBatch(batch.inputs, batch.classes, images.shape, augment, key) };
-    } else yield batch;
+    const pixelsOf = (place: number): Uint8Array =>
+      images.pixels.subarray(members[place]! * length, (members[place]! + 1) * length);
+    let made: Float32Array | undefined;
+    yield {
+      ...drawn,
+      get inputs() {
+        if (made) return made;
+        made = inputs.subarray(0, size * length);
+        fillInputs(recipe, drawn, pixelsOf, [0, size], made);
+        return made;
+      },
+    };
   }
 }

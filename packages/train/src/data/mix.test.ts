@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isMixing, mixBatch } from "./mix.ts";
+import { blend, drawMixing, isMixing, type Mixed, mixedLabels, partnerOf } from "./mix.ts";
 
 const SHAPE = [6, 5, 2] as const;
 const LENGTH = 60;
@@ -9,6 +9,18 @@ const batch = (size: number): { readonly inputs: Float32Array; readonly classes:
   inputs: Float32Array.from({ length: size * LENGTH }, (_, p) => Math.floor(p / LENGTH)),
   classes: Int32Array.from({ length: size }, (_, i) => 10 + i),
 });
+/** All of a batch, in place. */
+function mixBatch(inputs: Float32Array, classes: Int32Array, ...how: MixArguments): Mixed {
+  const mixing = drawMixing(classes.length, ...how);
+  const others = Float32Array.from(inputs, (_, p) => {
+    const partner = partnerOf(Math.floor(p / LENGTH), classes.length, mixing);
+    return inputs[partner * LENGTH + (p % LENGTH)]!;
+  });
+  blend(inputs, others, SHAPE, mixing);
+  return mixedLabels(classes, mixing);
+}
+type MixArguments = Parameters<typeof drawMixing> extends [number, ...infer Rest] ? Rest : never;
+
 const sizes = fc.integer({ min: 2, max: 7 });
 const alphas = fc.double({ min: 0.1, max: 2, noNaN: true });
 

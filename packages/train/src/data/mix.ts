@@ -21,58 +21,82 @@ export interface Mixed {
   readonly share: number;
 }
 
+/** How one batch is mixed. */
+export interface Mixing {
+  /** How many places further each sample's partner is, round the batch. */
+  readonly turn: number;
+  /** What is left of each sample's own. */
+  readonly share: number;
+  /** The rectangle that comes from the partner; without it all of the image is blended. */
+  readonly box?: Box;
+}
+
+interface Box {
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
 /** Whether a configuration mixes at all. */
 export function isMixing({ mixup, cutmix }: MixConfig): boolean {
   return mixup > 0 || cutmix > 0;
 }
 
-/**
- * Mixes a batch in place.
- *
- * @param inputs - `size * height * width * channels` floats, NHWC.
- * @returns the partners' classes and the share that is left of each sample's own.
- */
-export function mixBatch(
-  inputs: Float32Array,
-  classes: Int32Array,
-  [height, width, channels]: readonly [number, number, number],
+/** Draws how a batch of so many images is mixed. */
+export function drawMixing(
+  size: number,
+  [height, width]: readonly [number, number, number],
   { mixup, cutmix }: MixConfig,
   key: { readonly seed: number; readonly epoch: number; readonly batch: number },
-): Mixed {
+): Mixing {
   const random = randomFor(key.seed, 0x313c5, key.epoch, key.batch);
-  const size = classes.length;
   const cuts = cutmix > 0 && (mixup === 0 || nextUnit(random) < 0.5);
   const lambda = nextBeta(random, cuts ? cutmix : mixup);
   const turn = size < 2 ? 0 : 1 + Math.floor(nextUnit(random) * (size - 1));
-  const partner = (i: number): number => (i + turn) % size;
-  const partners = classes.map((_, i) => classes[partner(i)]!);
-  const length = height * width * channels;
-  const source = inputs.slice();
-  const other = (i: number): Float32Array => source.subarray(partner(i) * length, (partner(i) + 1) * length);
-
-  if (!cuts) {
-    for (let i = 0; i < size; i++) {
-      const theirs = other(i);
-      for (let p = 0; p < length; p++) {
-        inputs[i * length + p] = lambda * source[i * length + p]! + (1 - lambda) * theirs[p]!;
-      }
-    }
-    return { partners, share: lambda };
-  }
+  if (!cuts) return { turn, share: lambda };
   const box = nextBox(random, height, width, 1 - lambda);
-  for (let i = 0; i < size; i++) {
-    const theirs = other(i);
+  // At an edge the rectangle is cut off: what counts is what was pasted.
+  return { turn, share: 1 - ((box.bottom - box.top) * (box.right - box.left)) / (height * width), box };
+}
+
+/** The place of the sample that a place's sample is mixed with. */
+export function partnerOf(place: number, size: number, { turn }: Mixing): number {
+  return (place + turn) % size;
+}
+
+/** The labels of a mixed batch. */
+export function mixedLabels(classes: Int32Array, mixing: Mixing): Mixed {
+  return { partners: classes.map((_, i) => classes[partnerOf(i, classes.length, mixing)]!), share: mixing.share };
+}
+
+/**
+ * Mixes images with their partners, in place.
+ *
+ * @param inputs - Images of `height * width * channels` floats, NHWC.
+ * @param others - Each one's partner, as it was before.
+ */
+export function blend(
+  inputs: Float32Array,
+  others: Float32Array,
+  [height, width, channels]: readonly [number, number, number],
+  { share, box }: Mixing,
+): void {
+  if (box === undefined) {
+    for (let p = 0; p < inputs.length; p++) inputs[p] = share * inputs[p]! + (1 - share) * others[p]!;
+    return;
+  }
+  const length = height * width * channels;
+  for (let image = 0; image < inputs.length; image += length) {
     for (let y = box.top; y < box.bottom; y++) {
       const [from, to] = [(y * width + box.left) * channels, (y * width + box.right) * channels];
-      inputs.set(theirs.subarray(from, to), i * length + from);
+      inputs.set(others.subarray(image + from, image + to), image + from);
     }
   }
-  // At an edge the rectangle is cut off: what counts is what was pasted.
-  return { partners, share: 1 - ((box.bottom - box.top) * (box.right - box.left)) / (height * width) };
 }
 
 /** A rectangle of the image's shape and the wanted share of its area, around a random centre, cut off at the edges. */
-function nextBox(random: RandomGenerator, height: number, width: number, area: number) {
+function nextBox(random: RandomGenerator, height: number, width: number, area: number): Box {
   const ratio = Math.sqrt(area);
   const [tall, wide] = [Math.round(height * ratio), Math.round(width * ratio)];
   const top = Math.floor(nextUnit(random) * height) - (tall >> 1);

@@ -26,8 +26,8 @@ export interface Outputs {
 export interface Labels {
   /** `[N]`, int32; any class for a sample without a label. */
   readonly classes: tf.Tensor1D;
-  /** 1 for a sample with a label and 0 for one without, `[N]`; left out where every sample has one. */
-  readonly known?: tf.Tensor1D;
+  /** What each sample counts, `[N]`: 0 without a label; left out where all count alike, 1 / N. */
+  readonly weights?: tf.Tensor1D;
 }
 
 /** What a loss sees of one batch. */
@@ -108,9 +108,8 @@ export function featureName(loss: LossName, { student, teacher }: Tap): string {
 }
 
 /** Cross-entropy over the samples that have a label: 0, without a slope, where none has. */
-function withLabels(logits: tf.Tensor2D, { classes, known }: Labels, smoothing: number): tf.Scalar {
-  if (known === undefined) return crossEntropy(logits, classes, smoothing);
-  return crossEntropy(logits, classes, smoothing, tf.div(known, tf.maximum(tf.sum(known), 1)));
+function withLabels(logits: tf.Tensor2D, { classes, weights }: Labels, smoothing: number): tf.Scalar {
+  return crossEntropy(logits, classes, smoothing, weights);
 }
 
 function teacherOf({ teacher }: LossInput): Outputs {
