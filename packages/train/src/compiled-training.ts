@@ -22,8 +22,10 @@ import type { WeightAverage } from "./weight-average.ts";
 /** Losses of one step by name; `total` is their weighted sum. */
 export type LossValues = Readonly<Record<string, number>>;
 
-/** A teacher outside of the step, asked about each batch. */
-export type AskedTeacher = (batch: Batch) => Outputs | Promise<Outputs>;
+/** A teacher outside of the step, asked about each batch: it answers with logits. */
+export type AskedTeacher = (batch: Batch) => Spoken | Promise<Spoken>;
+
+type Spoken = Pick<Outputs, "logits">;
 
 /** The teacher's part in a step: a network that is run on the very batch, or one that is asked. */
 export type Teacher = TappedModel | AskedTeacher;
@@ -136,9 +138,17 @@ function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
   return losses;
 }
 
-/** Losses and gradients of a lesson; the network's own averages are as they are after it. Runs inside a `tidy`. */
-export function gradientsOf({ network, objective, teacher }: LearningParts, inputs: Tensors): StepResult {
-  setDropoutStep(network.model, inputs.step as tf.Scalar);
+/**
+ * Losses and gradients of a lesson; the network's own averages are as they are after it. Runs inside a `tidy`.
+ *
+ * @param firstSample - Where in its batch the lesson begins.
+ */
+export function gradientsOf(
+  { network, objective, teacher }: LearningParts,
+  inputs: Tensors,
+  firstSample = 0,
+): StepResult {
+  setDropoutStep(network.model, inputs.step as tf.Scalar, firstSample);
   const share = inputs.share as tf.Scalar | undefined;
   const said = typeof teacher === "object" ? applyTapped(teacher, inputs.inputs!, false) : outputsIn(inputs);
   const targets = {

@@ -7,10 +7,10 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
+import { DistillateError, isDistillateError, type PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { compileTraining, type LossValues, type Teacher } from "./compiled-training.ts";
+import type { LossValues, Teacher } from "./compiled-training.ts";
 import type { TrainingConfig } from "./config.ts";
 import { viewAt } from "./data/augment.ts";
 import { batches } from "./data/batches.ts";
@@ -22,6 +22,7 @@ import { accuracyOf, compilePredictor, predictLogits } from "./evaluate.ts";
 import type { LossTerm } from "./losses/index.ts";
 import { type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
 import { makeOptimizer } from "./optimizers/index.ts";
+import { startTraining, type Workers } from "./parallel/start-training.ts";
 import { learningRateAt } from "./schedule.ts";
 import { readTrainingState, writeTrainingState } from "./training-state.ts";
 import { averageWeights } from "./weight-average.ts";
@@ -42,6 +43,8 @@ export type TrainingEvent =
   | { readonly kind: "resumed"; readonly epoch: number; readonly step: number }
   /** The engine has graphs, and the step or a part of it runs without. */
   | { readonly kind: "eager"; readonly fallback: Fallback }
+  /** Several workers share each batch, or should have. */
+  | { readonly kind: "workers"; readonly workers: Workers }
   | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly samples: number }
   | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
 
@@ -60,6 +63,11 @@ export interface TrainOptions {
   readonly objective: readonly LossTerm[];
   readonly teacher?: Teacher;
   readonly seed: number;
+  /**
+   * Threads that share each batch on an engine that computes on one core, 1 by default. The result depends on their number, so a
+   * training that is resumed goes on with as many as it began with.
+   */
+  readonly workers?: number;
   /** Where `training-state.bin` is kept while training goes on. */
   readonly directory: string;
   readonly onEvent?: (event: TrainingEvent) => void;
@@ -77,6 +85,8 @@ export interface TrainResult {
   readonly validationAccuracy: number;
   readonly history: readonly EpochRecord[];
   readonly stoppedEarly: boolean;
+  /** How many shared each batch, and why fewer than asked for. */
+  readonly workers: Workers;
   /** How this process' steps were run, and why some were not captured by an engine that can. */
   readonly steps: StepStats & { readonly fallbacks: readonly Fallback[] };
 }
@@ -91,9 +101,10 @@ interface Position {
   readonly step: number;
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
+  readonly workers: number;
 }
 
-const START: Position = { epoch: 0, batch: 0, sums: {}, samples: 0, step: 0, history: [], bestEpoch: 0 };
+const START = { epoch: 0, batch: 0, sums: {}, samples: 0, step: 0, history: [], bestEpoch: 0 } as const;
 /** An epoch of so many steps begins with a look at whether the captured step is still the step; shorter ones would notice it. */
 const RECHECKED_EPOCH = 50;
 const STATE_FILE = "training-state.bin";
@@ -102,7 +113,7 @@ const STATE_FILE = "training-state.bin";
  * Trains a model and leaves it with the weights of the epoch that did best on the validation part (the first of equals).
  *
  * @throws DistillateError `loss-not-finite` (step, rate and last good state named), `interrupted` after an abort,
- * `checkpoint-corrupted` when the saved state cannot be read.
+ * `worker-died` with where it stood saved, `checkpoint-corrupted` when the saved state cannot be read.
  */
 export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const { model, images, split, preprocess, training, seed, onEvent, clock = () => performance.now() } = options;
@@ -119,20 +130,24 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const average =
     training.average === undefined ? undefined : averageWeights(network.model, training.average, saved?.average);
   const fallbacks: Fallback[] = [];
-  const steps = compileTraining({
+  const parts = {
     ...options,
     network,
     optimizer,
     state,
     ...(average && { average }),
-    onFallback: (fallback) => {
+    recipe: { shape: images.shape, preprocess, augment: training.augment },
+    batchSize,
+    onFallback: (fallback: Fallback) => {
       fallbacks.push(fallback);
       onEvent?.({ kind: "eager", fallback });
     },
-  });
+  };
+  const { steps, workers } = await startTraining(parts, saved?.position.workers ?? options.workers ?? 1);
+  if (workers.wanted > 1) onEvent?.({ kind: "workers", workers });
   const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
-  let at: Position = saved?.position ?? START;
+  let at: Position = saved?.position ?? { ...START, workers: workers.count };
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
 
   const save = async (): Promise<void> =>
@@ -161,7 +176,11 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();
       for await (const batch of batches(images, split.train, order)) {
         rate = learningRateAt(at.step, allSteps, training);
-        const losses = await steps.take(batch, { rate, step: at.step, epoch: at.step / stepsPerEpoch });
+        const moment = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
+        const losses = await steps.take(batch, moment).catch(async (error: unknown) => {
+          if (isDistillateError(error) && error.code === "worker-died") await save();
+          throw error;
+        });
         if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate);
         at = {
           ...at,
@@ -215,6 +234,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     validationAccuracy: bestAccuracy(at),
     history: at.history,
     stoppedEarly: at.epoch < epochs,
+    workers,
     steps: { ...steps.stats(), fallbacks },
   };
 }

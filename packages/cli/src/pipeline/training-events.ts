@@ -17,6 +17,15 @@ export function pipelineEvent(job: string, event: TrainingEvent): PipelineEvent 
       const doubt = suspectSteps === undefined ? "" : ` (the ${suspectSteps} steps before may have missed it)`;
       return { kind: "note", code: "eager", message: `${job} is not captured${place}: ${reason}${doubt}` };
     }
+    case "workers": {
+      const { count, wanted, reason } = event.workers;
+      const why = reason === undefined ? "" : `, not ${wanted}: ${reason}`;
+      return {
+        kind: "note",
+        code: "workers",
+        message: `${job} is trained by ${count} worker${count === 1 ? "" : "s"}${why}`,
+      };
+    }
     case "resumed":
       return { kind: "note", code: "resumed", message: `${job} goes on at step ${event.step}` };
   }

@@ -1,0 +1,228 @@
+import { createHash } from "node:crypto";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
+import type { PreprocessSpec } from "@distillate/bundle";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, test } from "vitest";
+import { type ModelConfig, parseConfig } from "../config.ts";
+import type { Images } from "../data/dataset.ts";
+import { splitTrainValidation } from "../data/split.ts";
+import { guide } from "../distill/guide.ts";
+import { objectiveOf } from "../distill/objective.ts";
+import { tableTeacher } from "../distill/teacher-cache.ts";
+import { selectEngine } from "../engine/select.ts";
+import { type TrainOptions, trainModel } from "../loop.ts";
+import { freezeLayers } from "../models/freeze.ts";
+import { buildModel } from "../models/index.ts";
+import { quantizeAware } from "../quantize-aware/quantize-aware.ts";
+import { nextUnit, randomFor } from "../random.ts";
+
+beforeAll(async () => {
+  await selectEngine({ engine: "wasm" });
+});
+
+const SHAPE = [8, 8, 1] as const;
+/** Squares in one of three places, with noise. */
+const images: Images = (() => {
+  const count = 150;
+  const pixels = new Uint8Array(count * 64);
+  const classes = Uint16Array.from({ length: count }, (_, i) => i % 3);
+  for (let i = 0; i < count; i++) {
+    const random = randomFor(5, i);
+    for (let p = 0; p < 64; p++) {
+      pixels[i * 64 + p] = Math.floor(nextUnit(random) * 120) + (Math.floor(p / 24) === i % 3 ? 80 : 0);
+    }
+  }
+  return { count, shape: SHAPE, pixels, classes };
+})();
+const preprocess: PreprocessSpec = {
+  kind: "image",
+  width: 8,
+  height: 8,
+  channels: 1,
+  fit: "stretch",
+  scale: 1 / 255,
+  mean: [0.3],
+  std: [0.3],
+  layout: "nhwc",
+};
+// Batches of 48 and a last one of 13: shares of different sizes.
+const split = splitTrainValidation(images.classes, 41, 1);
+const CNN = { name: "cnn", filters: [4] as number[], dense: 8, dropout: 0.4 } as const satisfies ModelConfig;
+const RICH = {
+  epochs: 2,
+  batchSize: 48,
+  labelSmoothing: 0.1,
+  augment: { shift: 1, flip: true, erase: 0.3, colour: 0.2, mixup: 0.4, cutmix: 0.5 },
+  clipNorm: 0.5,
+  average: 0.9,
+  optimizer: { name: "adam", learningRate: 0.01, weightDecay: 0.01 },
+};
+
+interface Case {
+  readonly model?: ModelConfig;
+  readonly training?: object;
+  readonly distill?: object;
+  readonly over?: Partial<TrainOptions>;
+}
+
+async function options({ model = CNN, training = {}, distill, over = {} }: Case): Promise<TrainOptions> {
+  const config = parseConfig({
+    name: "t",
+    data: { kind: "mnist" },
+    teacher: { model: { name: "cnn" } },
+    student: { model, training: { ...RICH, ...training } },
+    ...(distill && { distill }),
+  });
+  const student = buildModel(model, { shape: SHAPE, classes: 3, seed: 3 });
+  const objective = objectiveOf(config.student.training, distill && config.distill);
+  const teacher = buildModel({ ...CNN, filters: [6] }, { shape: SHAPE, classes: 3, seed: 9 });
+  const { augment } = config.student.training;
+  const table = async () => ({ classes: 3, values: new Float32Array(150 * 3) });
+  return {
+    model: student,
+    images,
+    split,
+    preprocess,
+    training: config.student.training,
+    objective,
+    ...(distill && (await guide(student, teacher, objective, { images, preprocess, augment, seed: 3, table }))),
+    seed: 3,
+    directory: await mkdtemp(join(tmpdir(), "distillate-divided-")),
+    ...over,
+  };
+}
+
+async function trained(workers: number, how: Case) {
+  const given = await options(how);
+  const result = await trainModel({ ...given, workers });
+  const values = given.model.getWeights().map((weight) => weight.dataSync<"float32">().slice());
+  const hash = createHash("sha256");
+  for (const each of values) hash.update(each);
+  return { result, values, hash: hash.digest("hex"), given };
+}
+
+function farthest(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+  return Math.max(
+    ...a.map((values, i) => values.reduce((most, each, j) => Math.max(most, Math.abs(each - b[i]![j]!)), 0)),
+  );
+}
+
+const said = Float32Array.from({ length: 150 * 3 }, (_, i) => Math.sin(i));
+const CASES: Readonly<Record<string, Case>> = {
+  "labels, dropout, every augmentation, mixing, clipping, decay, average": {},
+  "a teacher in the step, hints and attention": {
+    distill: {
+      kd: { weight: { from: 1, to: 0.2, epochs: 2 } },
+      fitnet: { weight: 1, taps: [{ student: "conv1", teacher: "conv1" }] },
+      at: { weight: 10, taps: [{ student: "conv1", teacher: "conv1" }] },
+    },
+  },
+  "a teacher that is asked, some labels hidden": {
+    over: {
+      objective: [
+        { name: "ce", weight: 0.5 },
+        { name: "mse", weight: 0.5 },
+      ],
+      teacher: tableTeacher({ classes: 3, values: said }, 150),
+      hidden: new Set(split.train.filter((_, i) => i % 3 > 0)),
+    },
+  },
+  sgd: { training: { optimizer: { name: "sgd", learningRate: 0.05, momentum: 0.9 } } },
+};
+
+test.each(Object.entries(CASES))("several workers take the steps of one: %s", async (name, how) => {
+  const workers = name.startsWith("labels") ? 3 : 2;
+  const one = await trained(1, how);
+  const several = await trained(workers, how);
+  expect(several.result.workers).toEqual({ count: workers, wanted: workers });
+  // Adam divides by the root of small squares: rounding alone moves weights a little.
+  expect(farthest(several.values, one.values)).toBeLessThan(2e-4);
+  for (const [i, { losses }] of one.result.history.entries()) {
+    for (const [loss, value] of Object.entries(losses)) {
+      expect(several.result.history[i]!.losses[loss]).toBeCloseTo(value, 4);
+    }
+  }
+});
+
+const DS_CNN: ModelConfig = { name: "ds-cnn", filters: 4, blocks: 1, dropout: 0.2 };
+
+test("the same seed and number of workers give the same bytes, interrupted or not, and nothing is left behind", async () => {
+  const whole = await trained(2, { model: DS_CNN });
+  const abort = new AbortController();
+  const cut = await options({
+    model: DS_CNN,
+    over: {
+      signal: abort.signal,
+      onEvent: (event) => {
+        if (event.kind === "step" && event.step === 4) abort.abort();
+      },
+    },
+  });
+  const before = tf.memory().numTensors;
+  await expect(trainModel({ ...cut, workers: 2 })).rejects.toMatchObject({ code: "interrupted" });
+  expect(tf.memory().numTensors).toBe(before);
+  // What it began with counts, not what is asked for now.
+  const resumed = await trained(1, { model: DS_CNN, over: { directory: cut.directory } });
+  expect(resumed.result.workers.count).toBe(2);
+  expect(resumed.hash).toBe(whole.hash);
+});
+
+test("a worker that dies in a step ends the training with its name; resumed, it ends with the same bytes", async () => {
+  const whole = await trained(3, { model: DS_CNN });
+  const threads: Worker[] = [];
+  const onWorker = (thread: Worker): void => void threads.push(thread);
+  process.on("worker", onWorker);
+  const killed = await options({
+    model: DS_CNN,
+    over: {
+      onEvent: (event) => {
+        // It is told of step 3 before it can end, and never answers.
+        if (event.kind === "step" && event.step === 2) void threads[1]!.terminate();
+      },
+    },
+  });
+  await expect(trainModel({ ...killed, workers: 3 })).rejects.toMatchObject({
+    code: "worker-died",
+    message: expect.stringContaining("worker 3"),
+    hint: expect.stringContaining("again"),
+  });
+  process.off("worker", onWorker);
+  const resumed = await trained(3, { model: DS_CNN, over: { directory: killed.directory } });
+  expect(resumed.result.history).toHaveLength(2);
+  expect(resumed.hash).toBe(whole.hash);
+});
+
+test("frozen layers stay to the bit, and what was learnt is a network like any other", async () => {
+  const given = await options({ model: DS_CNN, training: { average: undefined } });
+  const kept = given.model.layers.filter(({ name, weights }) => weights.length > 0 && name !== "logits");
+  const before = kept.map((layer) => layer.getWeights().map((weight) => [...weight.dataSync()]));
+  const thaw = freezeLayers(
+    given.model,
+    kept.map(({ name }) => name),
+  );
+  const { workers } = await trainModel({ ...given, workers: 3 });
+  thaw();
+  expect(workers.count).toBe(3);
+  expect(kept.map((layer) => layer.getWeights().map((weight) => [...weight.dataSync()]))).toEqual(before);
+});
+
+test("what cannot be divided is trained by one, and says why", async () => {
+  const rkd = { weight: 1, taps: [{ student: "conv1", teacher: "conv1" }] };
+  const rounded = await options({ model: { ...CNN, dropout: 0 } });
+  const cases: readonly (readonly [number, Case, number, string])[] = [
+    [2, { distill: { rkd } }, 1, "pairs and triples"],
+    [2, { over: { model: quantizeAware(rounded.model).model } }, 1, "Rounded"],
+    [2, { training: { batchSize: 24, epochs: 1 } }, 1, "a batch of 24"],
+    [4, { training: { epochs: 1 } }, 3, "a batch of 48"],
+  ];
+  for (const [wanted, how, count, reason] of cases) {
+    const events: string[] = [];
+    const onEvent: TrainOptions["onEvent"] = (event) => events.push(event.kind);
+    const { result } = await trained(wanted, { ...how, over: { ...how.over, onEvent } });
+    expect(result.workers).toEqual({ count, wanted, reason: expect.stringContaining(reason) });
+    expect(events).toContain("workers");
+  }
+});

@@ -1,0 +1,124 @@
+/**
+ * Synchronous data-parallel training on several threads: each takes its share of every batch, and what they find is averaged by
+ * the shares' sizes, in the workers' order, before one update.
+ *
+ *   g = sum over the workers of  n_w / n  g_w
+ *
+ * So a step is the step of the whole batch, up to rounding, and depends on the number of workers alone. The exception is batch
+ * normalisation, whose statistics are those of a share (as PyTorch's DistributedDataParallel has them); its moving averages move
+ * to the mean of what the shares saw.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { type CompiledTraining, type TrainingParts, update, updateNumbers } from "../compiled-training.ts";
+import type { Batch } from "../data/batches.ts";
+import type { Images } from "../data/dataset.ts";
+import type { InputRecipe } from "../data/fill-inputs.ts";
+import { type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
+import { ownWeights, readWeights, sizeOf, splitBy, writeWeights } from "./flat-weights.ts";
+import { type Learner, learnShare, lossNames, type ShareTask } from "./learn-share.ts";
+import { meanOfShares } from "./mean-of-shares.ts";
+import { writeNetwork } from "./network-copy.ts";
+import { startTeam } from "./team.ts";
+
+/** What takes part in a divided training. */
+export interface DividedParts extends TrainingParts {
+  readonly images: Pick<Images, "pixels" | "shape">;
+  readonly recipe: InputRecipe;
+  readonly batchSize: number;
+}
+
+/**
+ * Starts the threads of a training and makes its steps. A step that throws `worker-died` leaves everything as it was before it.
+ *
+ * @throws DistillateError `worker-died` where they cannot start.
+ */
+export async function divideTraining(parts: DividedParts, workers: number): Promise<CompiledTraining> {
+  const { network, objective, teacher, recipe, images, batchSize } = parts;
+  const { model } = network;
+  const own = ownWeights(model);
+  const classes = model.outputs[0]!.shape.at(-1)!;
+  const length = recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
+  const sizes: BoardSizes = {
+    pixels: batchSize * length,
+    weights: sizeOf(model.weights),
+    findings: sizeOf(model.trainableWeights) + sizeOf(own) + lossNames(objective).length,
+    said: typeof teacher === "function" ? batchSize * classes : 0,
+    workers,
+  };
+  const memory = makeBoardMemory(sizes);
+  const board = openBoard(memory, sizes);
+  const inside = typeof teacher === "object" ? teacher : undefined;
+  const team = await startTeam({
+    memory,
+    sizes,
+    network: await writeNetwork(network),
+    ...(inside && { teacher: await writeNetwork(inside) }),
+    objective,
+    recipe,
+    workers,
+  });
+  const learner: Learner = { network, objective, ...(inside && { teacher: inside }), recipe, workers, worker: 0 };
+  const before = new Float32Array(sizeOf(own));
+  let steps = 0;
+  return {
+    async take(batch, moment) {
+      const said = typeof teacher === "function" ? (await teacher(batch)).logits : undefined;
+      if (said) board.said.set(said.dataSync());
+      said?.dispose();
+      for (const [place, sample] of batch.indices.entries()) {
+        board.pixels.set(images.pixels.subarray(sample * length, (sample + 1) * length), place * length);
+      }
+      readWeights(model.weights, board.weights);
+      readWeights(own, before);
+      const task = taskOf(batch, moment, said && classes);
+      const others = team.work(task);
+      // It is awaited below, unless this thread's own share throws.
+      others.catch(() => undefined);
+      learnShare(learner, board, task);
+      try {
+        await others;
+      } catch (error) {
+        // The own share has moved the averages.
+        writeWeights(own, before);
+        throw error;
+      }
+      const found = meanOfShares(
+        board.findings,
+        { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) },
+        batch.size,
+      );
+      writeWeights(own, found.own);
+      tf.tidy(() => update(parts, gradientsIn(model, found.gradients), updateNumbers(parts, moment)));
+      steps++;
+      return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
+    },
+    // There is no graph.
+    recheck: () => undefined,
+    stats: () => ({ eager: steps, recorded: 0, captured: 0, programs: 0 }),
+    dispose: team.dispose,
+  };
+}
+
+function taskOf(batch: Batch, { step, epoch }: Pick<ShareTask, "step" | "epoch">, said: number | undefined): ShareTask {
+  const { size, indices, classes, mixed, mixing, view } = batch;
+  const labelled = classes.reduce((count, each) => count + Number(each >= 0), 0);
+  return {
+    size,
+    indices,
+    classes,
+    step,
+    epoch,
+    ...(mixed && { mixed }),
+    ...(mixing && { mixing }),
+    ...(view && { view: { seed: view.seed, epoch: view.epoch } }),
+    ...(labelled < size && { labelled }),
+    ...(said && { said }),
+  };
+}
+
+function gradientsIn(model: LayersModel, values: Float32Array): ReadonlyMap<string, tf.Tensor> {
+  const weights = model.trainableWeights;
+  const parts = splitBy(weights, values);
+  return new Map(weights.map(({ name, shape }, i) => [name, tf.tensor(parts[i]!, shape as number[])]));
+}

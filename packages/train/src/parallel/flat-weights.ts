@@ -1,0 +1,41 @@
+/** Weights of a model as one array of floats, one after the other. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
+
+type Weights = LayersModel["weights"];
+
+/** How many floats weights have. */
+export function sizeOf(weights: Weights): number {
+  return weights.reduce((sum, { shape }) => sum + tf.util.sizeFromShape(shape as number[]), 0);
+}
+
+/** Views of an array, one for each weight. */
+export function splitBy(weights: Weights, values: Float32Array): readonly Float32Array[] {
+  let at = 0;
+  return weights.map(({ shape }) => {
+    const size = tf.util.sizeFromShape(shape as number[]);
+    at += size;
+    return values.subarray(at - size, at);
+  });
+}
+
+/** Copies weights into an array. */
+export function readWeights(weights: Weights, values: Float32Array): void {
+  const parts = splitBy(weights, values);
+  for (const [i, weight] of weights.entries()) parts[i]!.set(weight.read().dataSync());
+}
+
+/** Gives weights the values of an array. */
+export function writeWeights(weights: Weights, values: Float32Array): void {
+  const parts = splitBy(weights, values);
+  for (const [i, weight] of weights.entries()) {
+    const value = tf.tensor(parts[i]!, weight.shape as number[]);
+    weight.write(value);
+    value.dispose();
+  }
+}
+
+/** Weights that no gradient reaches, which a network may change itself while it learns. */
+export function ownWeights(model: LayersModel): Weights {
+  return model.nonTrainableWeights;
+}

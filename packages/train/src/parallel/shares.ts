@@ -1,0 +1,16 @@
+/**
+ * How a batch is divided among workers: in equal parts as far as that goes, each worker the same places of every batch.
+ */
+
+/** Fewer samples than this are no work, and poor statistics for a batch normalisation. */
+const SMALLEST_SHARE = 16;
+
+/** The places of a batch that a worker takes, the first and the one behind the last. */
+export function shareOf(size: number, workers: number, worker: number): readonly [from: number, to: number] {
+  return [Math.floor((size * worker) / workers), Math.floor((size * (worker + 1)) / workers)];
+}
+
+/** How many workers a batch can feed, at least one. */
+export function workersFor(batchSize: number): number {
+  return Math.max(1, Math.floor(batchSize / SMALLEST_SHARE));
+}
