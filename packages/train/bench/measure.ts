@@ -1,19 +1,22 @@
 /**
  * Runs in a process of its own: `measure.ts ENGINE MODEL SECONDS [PROTOTYPE]`. Trains one net on one batch of 64 and
- * prints one line of JSON: images a second (median step), CPU milliseconds a step and how many steps that was.
+ * prints one line of JSON: images a second (median step), CPU milliseconds a step and how many steps that was. ENGINE may end
+ * in `-eager`, or in `-xN` for N workers.
  *
  * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;
  * otherwise the step is the one that the training loop runs.
  */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import type { PreprocessSpec } from "@distillate/bundle";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { compileTraining } from "../src/compiled-training.ts";
+import type { Fallback } from "../src/engine/capture/compile-step.ts";
 import { type EngineName, selectEngine } from "../src/engine/select.ts";
 import { startOptimizer } from "../src/optimizers/apply.ts";
 import { makeOptimizer } from "../src/optimizers/index.ts";
+import { startTraining } from "../src/parallel/start-training.ts";
 import { BENCH_MODELS, type BenchModelName } from "./models.ts";
 
 const BATCH = 64;
@@ -22,7 +25,9 @@ const RATE = 1e-3;
 const EAGER = "-eager";
 const [wanted, name, seconds, prototype] = process.argv.slice(2) as [string, BenchModelName, string, string?];
 const eager = wanted.endsWith(EAGER);
-const engine = (eager ? wanted.slice(0, -EAGER.length) : wanted) as EngineName;
+const [, base, count] = /^(.*?)(?:-x(\d+))?$/.exec(eager ? wanted.slice(0, -EAGER.length) : wanted)!;
+const engine = base as EngineName;
+const workers = Number(count ?? 1);
 
 /** What the prototype's files export. */
 interface Install {
@@ -39,32 +44,43 @@ async function startPrototype(directory: string): Promise<string> {
   return "prototype";
 }
 
-function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): () => Promise<number> {
+async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): Promise<() => Promise<number>> {
   const teacher = BENCH_MODELS[name].buildTeacher?.();
   const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
   const optimizer = makeOptimizer({ name: "adam", learningRate: RATE, ...knobs });
-  const [, height, width, channels] = inputs.shape as [number, number, number, number];
-  const training = compileTraining({
+  const { shape } = BENCH_MODELS[name];
+  const [height, width, channels] = shape;
+  const pixels = Uint8Array.from({ length: inputs.size }, (_, i) => Math.imul(i, 2654435761) >>> 24);
+  const preprocess: PreprocessSpec = {
+    ...{ kind: "image", height, width, channels: channels as 1 | 3, fit: "stretch", layout: "nhwc" },
+    ...{ scale: 1 / 64, mean: new Array<number>(channels).fill(2), std: new Array<number>(channels).fill(1) },
+  };
+  const parts = {
     network: { model, names: [] },
     objective: teacher
-      ? [
+      ? ([
           { name: "ce", weight: 0.1, smoothing: 0 },
           { name: "kd", weight: 0.9, temperature: 4, standardize: false },
-        ]
-      : [{ name: "ce", weight: 1, smoothing: 0 }],
+        ] as const)
+      : ([{ name: "ce", weight: 1, smoothing: 0 }] as const),
     ...(teacher && { teacher: { model: teacher, names: [] } }),
     optimizer,
     state: startOptimizer(model, optimizer),
-    preprocess: { height, width, channels },
+    preprocess,
+    images: { pixels, shape },
+    recipe: { shape, preprocess },
+    batchSize: BATCH,
     training: {},
     capture: !eager,
-    onFallback: ({ op, reason }) => {
+    onFallback: ({ op, reason }: Fallback) => {
       throw new Error(`not captured at ${op}: ${reason}`);
     },
-  });
+  };
+  const { steps: training, workers: started } = await startTraining(parts, workers);
+  if (started.reason !== undefined) throw new Error(`not ${workers} workers: ${started.reason}`);
   const batch = {
     size: BATCH,
-    indices: new Uint32Array(BATCH),
+    indices: Uint32Array.from({ length: BATCH }, (_, i) => i),
     inputs: inputs.dataSync<"float32">(),
     classes: labels.dataSync<"int32">(),
   };
@@ -89,7 +105,7 @@ const labels = tf.tensor1d(
   Int32Array.from({ length: BATCH }, (_label, i) => i % 10),
   "int32",
 );
-const step = (prototype ? prototypeStep : ourStep)(model, inputs, labels);
+const step = await (prototype ? prototypeStep : ourStep)(model, inputs, labels);
 
 const firstLoss = await step();
 // The first ones are recorded where the engine has graphs.
@@ -108,6 +124,19 @@ times.sort((a, b) => a - b);
 const median = times[Math.floor(times.length / 2)]!;
 const imagesPerSecond = (BATCH / median) * 1000;
 const parameters = model.countParams();
+const megabytes = Math.round(process.memoryUsage.rss() / 2 ** 20);
 console.log(
-  JSON.stringify({ imagesPerSecond, cpuMilliseconds, steps: times.length, parameters, firstLoss, loss, version }),
+  JSON.stringify({
+    imagesPerSecond,
+    cpuMilliseconds,
+    steps: times.length,
+    parameters,
+    megabytes,
+    firstLoss,
+    loss,
+    version,
+    ...(workers > 1 && { workers }),
+  }),
 );
+// Threads would keep the process.
+process.exit();

@@ -1,9 +1,9 @@
 /**
- * `pnpm bench:train [--engine NAME] [--peers] [--against DIR] [--model NAME] [--seconds N] [--rounds N] [--json] [--report FILE]`
+ * `pnpm bench:train [--engine NAME] [--workers N] [--peers] [--against DIR] [--model NAME] [--seconds N] [--rounds N] [--json] [--report FILE]`
  *
  * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Every measurement is a
  * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
- * `tensorflow`, `tensorflow-eager` (without graphs) or `all`; `--peers` adds Keras and PyTorch where a Python has them;
+ * `tensorflow`, `tensorflow-eager` (without graphs) or `all`; `--workers 2` measures wasm with two threads beside wasm with one; `--peers` adds Keras and PyTorch where a Python has them;
  * `--against` measures a directory of prototype kernels in the same rounds. `--json` prints a line of JSON for each row.
  */
 import { execFile, execFileSync } from "node:child_process";
@@ -16,6 +16,7 @@ import { BENCH_MODELS, type BenchModelName } from "./models.ts";
 const { values } = parseArgs({
   options: {
     engine: { type: "string", default: "all" },
+    workers: { type: "string", default: "1" },
     peers: { type: "boolean", default: false },
     against: { type: "string" },
     model: { type: "string" },
@@ -31,6 +32,7 @@ interface Measured {
   readonly cpuMilliseconds: number;
   readonly steps: number;
   readonly parameters: number;
+  readonly megabytes: number;
   readonly version: string;
 }
 
@@ -84,6 +86,10 @@ function median(numbers: readonly number[]): number {
 const models = values.model ? [values.model as BenchModelName] : (Object.keys(BENCH_MODELS) as BenchModelName[]);
 const engines = values.engine === "all" ? ["tensorflow", "wasm"] : values.engine.split(",");
 const contestants = new Map<string, Contestant>(engines.map((engine) => [engine, ours(engine)]));
+if (Number(values.workers) > 1 && contestants.has("wasm")) {
+  const several = `wasm-x${values.workers}`;
+  contestants.set(several, ours(several));
+}
 if (values.against) contestants.set("prototype", ours("wasm", values.against));
 if (values.peers) {
   contestants.set("keras", peer("tensorflow", "train_keras.py"));
@@ -115,7 +121,7 @@ const results = [...rows.values()].map(({ engine, model, version, parameters, ro
   const rates = rounds.map(({ imagesPerSecond }) => imagesPerSecond);
   // Rounds are compared one by one: each pair was measured in one moment.
   const against = Object.fromEntries(
-    ["keras", "pytorch", "prototype"].flatMap((other) => {
+    ["keras", "pytorch", "prototype", "wasm"].flatMap((other) => {
       const theirs = rows.get(`${other} ${model}`)?.rounds;
       if (theirs === undefined || other === engine) return [];
       const ratios = rates.flatMap((rate, i) => (theirs[i] ? [rate / theirs[i].imagesPerSecond] : []));
@@ -131,6 +137,8 @@ const results = [...rows.values()].map(({ engine, model, version, parameters, ro
     lowest: Math.round(Math.min(...rates)),
     highest: Math.round(Math.max(...rates)),
     cpuMilliseconds: Number(median(rounds.map((each) => each.cpuMilliseconds)).toFixed(3)),
+    // Peers do not tell.
+    ...(rounds[0]!.megabytes && { megabytes: Math.round(median(rounds.map(({ megabytes }) => megabytes))) }),
     ...(Object.keys(against).length > 0 && { against }),
   };
 });
@@ -148,6 +156,7 @@ else {
 if (values.report) {
   const flags = [
     `--engine ${values.engine}`,
+    Number(values.workers) > 1 && `--workers ${values.workers}`,
     values.peers && "--peers",
     values.against && "--against DIR_OF_PROTOTYPE",
   ];
