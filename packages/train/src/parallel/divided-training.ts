@@ -105,8 +105,9 @@ function taskOf(batch: Batch, { step, epoch }: Pick<ShareTask, "step" | "epoch">
   const labelled = classes.reduce((count, each) => count + Number(each >= 0), 0);
   return {
     size,
-    indices,
-    classes,
+    // Alone: a message carries all of the memory that an array is a view of.
+    indices: indices.slice(),
+    classes: classes.slice(),
     step,
     epoch,
     ...(mixed && { mixed }),

@@ -11,7 +11,8 @@ export interface Findings {
 /**
  * What all workers found as one, weighted by the sizes of their shares, in the workers' order:
  *
- *   sum over w of  n_w / n  f_w          and for weights, so that what nobody changed stays to the bit,  f_0 + sum over w of  n_w / n (f_w - f_0)
+ *   sum over w of  n_w / n  f_w          and for weights, so that what nobody changed stays to the bit, with the last worker l
+ *   f_l + sum over w of  n_w / n (f_w - f_l)
  *
  * @param found - Gradients, own weights and losses of each worker, one after the other.
  * @param size - Samples of the batch.
@@ -21,21 +22,26 @@ export function meanOfShares(
   sizes: { readonly gradients: number; readonly own: number },
   size: number,
 ): Findings {
-  const shares = found.flatMap((values, worker) => {
+  const weights = found.map((_, worker) => {
     const [from, to] = shareOf(size, found.length, worker);
-    return to > from ? [{ values, weight: (to - from) / size }] : [];
+    return (to - from) / size;
   });
   const mean = new Float32Array(found[0]!.length);
-  for (let i = 0; i < mean.length; i++) {
-    let sum = 0;
-    for (const { values, weight } of shares) sum += weight * values[i]!;
-    mean[i] = sum;
-  }
   const ownEnd = sizes.gradients + sizes.own;
-  const [first, ...others] = shares;
+  // A share may be empty, and then nothing was found: the last worker's is the largest.
+  const last = found.length - 1;
+  for (const [worker, values] of found.entries()) {
+    const weight = weights[worker]!;
+    if (weight === 0) continue;
+    for (let i = 0; i < mean.length; i++) mean[i]! += weight * values[i]!;
+  }
   for (let i = sizes.gradients; i < ownEnd; i++) {
-    const start = first!.values[i]!;
-    mean[i] = others.reduce((sum, { values, weight }) => sum + weight * (values[i]! - start), start);
+    const start = found[last]![i]!;
+    let sum = start;
+    for (let worker = 0; worker < last; worker++) {
+      if (weights[worker]! > 0) sum += weights[worker]! * (found[worker]![i]! - start);
+    }
+    mean[i] = sum;
   }
   return {
     gradients: mean.subarray(0, sizes.gradients),
