@@ -31,6 +31,8 @@ export interface CheckpointInfo {
   readonly config: unknown;
   readonly dataHash: string;
   readonly engine: string;
+  /** Threads that shared each batch; the weights depend on it. Absent in files from before there were several. */
+  readonly workers?: number;
 }
 
 /** A checkpoint as read back: no tfjs needed to look inside. */

@@ -16,6 +16,12 @@ export const STAGE_ARGS = {
     valueHint: "FILE",
   },
   engine: { type: "string", description: "tensorflow-gpu, tensorflow, wasm or auto", valueHint: "NAME" },
+  workers: {
+    type: "string",
+    description:
+      "Threads of the wasm engine that share each batch (the cores, divided among networks that train at once)",
+    valueHint: "N",
+  },
   set: { type: "string", description: "Change values of the configuration: a.b=1,c.d=[2,3]", valueHint: "PATH=VALUE" },
   profile: { type: "boolean", description: "Train nothing: show where a step's time goes, by operation and layer" },
   json: { type: "boolean", description: "JSON lines instead of text; the result is the last" },

@@ -8,9 +8,13 @@ import { profileRun } from "../pipeline/profile-run.ts";
 import { describeProfile } from "../report/profile-lines.ts";
 import { describeResult } from "../report/result-lines.ts";
 import { createReporter } from "../ui/reporter.ts";
+import { UsageError } from "../usage.ts";
 import { isBundle } from "./model-files.ts";
 import { configOf } from "./run-config.ts";
 import { STAGE_ARGS, TUNE_ARGS } from "./stage-args.ts";
+
+/** More threads than this share no batch. */
+const MOST_WORKERS = 256;
 
 type StageArgs = { readonly [Name in keyof (typeof STAGE_ARGS & typeof TUNE_ARGS)]?: string | boolean | undefined };
 
@@ -74,6 +78,7 @@ export async function withPipeline(
     set: text("set"),
   });
   const engine = engineOf(text("engine"));
+  const workers = workersOf(text("workers"));
   const out = resolve(text("out") ?? `runs/${config.name}`);
   const abort = new AbortController();
   const interrupt = (): void => (abort.signal.aborted ? process.exit(130) : abort.abort());
@@ -82,7 +87,15 @@ export async function withPipeline(
   const [json, quiet] = [args.json === true, args.quiet === true];
   const reporter = createReporter({ json, quiet, stream: process.stdout, clock });
   try {
-    const shown = await work({ config, out, engine, signal: abort.signal, clock, onEvent: reporter.event });
+    const shown = await work({
+      config,
+      out,
+      engine,
+      ...(workers && { workers }),
+      signal: abort.signal,
+      clock,
+      onEvent: reporter.event,
+    });
     reporter.close();
     if (json) process.stdout.write(`${JSON.stringify(shown.json)}\n`);
     else if (!quiet) process.stdout.write(shown.text);
@@ -129,6 +142,13 @@ function withoutBytes({ trained, fp32, int8, checks }: PipelineResult): object {
     int8: file(int8),
     checks,
   };
+}
+
+function workersOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_WORKERS) return count;
+  throw new UsageError(`--workers is ${text}, expected a whole number from 1 to ${MOST_WORKERS}`);
 }
 
 function engineOf(name: string | undefined): EngineName | "auto" {

@@ -10,6 +10,8 @@ export interface PipelineContext {
   directoryOf(plan: Pick<NetworkPlan, "id" | "role">): string;
   readonly engine: Engine;
   readonly data: Dataset;
+  /** Threads that share each batch on the wasm engine; left out, they are chosen network by network. */
+  readonly workers?: number;
   readonly onEvent: (event: PipelineEvent) => void;
   readonly signal: AbortSignal;
   /** Milliseconds. */

@@ -124,7 +124,8 @@ export async function describeRun(
         .filter(({ kind }) => kind === "train")
         .map(async ({ role, title, seed, directory, record, cached }) => {
           const { history } = (await readCheckpoint(directory)).info;
-          return { role, title, seed, history, seconds: record.seconds, cached };
+          const { workers } = record.result;
+          return { role, title, seed, history, seconds: record.seconds, ...(workers && { workers }), cached };
         }),
     ),
     export: fp32.report,

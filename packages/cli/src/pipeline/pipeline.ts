@@ -38,6 +38,8 @@ export interface PipelineOptions {
   /** The run directory. */
   readonly out: string;
   readonly engine: EngineName | "auto";
+  /** See {@link PipelineContext.workers}. */
+  readonly workers?: number;
   readonly until: Target;
   /** Where the files of networks are that this run shares with others. */
   readonly directoryOf?: (plan: Pick<NetworkPlan, "id" | "role">) => string | undefined;
@@ -58,7 +60,7 @@ export interface PipelineResult {
 
 /** Runs the pipeline and returns what it made. */
 export async function runPipeline(options: PipelineOptions): Promise<PipelineResult> {
-  const { config, until, clock, signal } = options;
+  const { config, until, workers, clock, signal } = options;
   const stopsAt = (target: Target): boolean => TARGETS.indexOf(until) <= TARGETS.indexOf(target);
   const run = await openRunDirectory(options.out, config);
   const onEvent = recordingTo(run, options.onEvent);
@@ -69,7 +71,8 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
     const engine = await selectEngine({ engine: options.engine });
     checkDistillation(config, { shape: data.train.shape, classes: data.labels.length });
     const directoryOf: PipelineContext["directoryOf"] = (plan) => options.directoryOf?.(plan) ?? run.at(plan.id);
-    const context: PipelineContext = { run, config, directoryOf, engine, data, onEvent, signal, clock };
+    const shared = { run, config, directoryOf, engine, data, onEvent, signal, clock };
+    const context: PipelineContext = { ...shared, ...(workers !== undefined && { workers }) };
 
     const trained = await trainNetworks(context, until === "train" ? ["teacher", "baseline"] : undefined);
     if (stopsAt("distill")) return { trained };

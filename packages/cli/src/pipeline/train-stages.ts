@@ -21,6 +21,7 @@ import { type Job, runJobs } from "./schedule-jobs.ts";
 import { outputHash, runStage, type StageOutcome, type StageRecord } from "./stage.ts";
 import { trainingSlots } from "./training-slots.ts";
 import type { Kept, SpeakerTask, TrainingOutcome, TrainingTask } from "./training-task.ts";
+import { needsOf, trainingWorkers } from "./training-workers.ts";
 
 /** A finished network: where its files are and what its stage recorded. */
 export interface Trained extends Pick<NetworkPlan, "id" | "group" | "role" | "title" | "seed" | "kind"> {
@@ -92,12 +93,6 @@ export async function makeNetwork(
   }
 }
 
-function needsOf(plan: NetworkPlan): readonly string[] {
-  if (plan.kind === "mean") return plan.of.map(({ id }) => id);
-  if (plan.kind !== "train") return [];
-  return [...plan.speakers.map(({ id }) => id), ...(plan.from === undefined ? [] : [plan.from])];
-}
-
 /** What those read that learn from it: where their images stay the same, a table of what it says of each. */
 function keptOf({ id }: NetworkPlan, plans: readonly NetworkPlan[]): Kept {
   return {
@@ -124,13 +119,14 @@ export function speakersFor(
 }
 
 async function trainOne(
-  { config, engine, data, onEvent, signal, clock }: PipelineContext,
+  context: PipelineContext,
   plan: TrainPlan,
   directory: string,
   keeps: Kept,
   plans: readonly NetworkPlan[],
   networks: Networks,
 ): Promise<StageOutcome<TrainingOutcome>> {
+  const { config, engine, data, onEvent, signal, clock } = context;
   const { id, seed, network, distill, freeze } = plan;
   const speakers = speakersFor(plan, plans, networks);
   const from = plan.from === undefined ? undefined : networks.get(plan.from)!;
@@ -149,6 +145,8 @@ async function trainOne(
         seed,
         network,
         keeps,
+        // Where nobody asked for a number, any is as good; the record tells which it was.
+        ...(context.workers !== undefined && { workers: context.workers }),
         ...(speakers.length > 0 && { distill, speakers: speakers.map(({ hash, weight }) => [hash, weight]) }),
         ...(from && { from: from.hash, freeze }),
       },
@@ -158,6 +156,7 @@ async function trainOne(
           config,
           engine: engine.name,
           directory,
+          workers: trainingWorkers(context, plan, plans),
           keeps,
           speakers,
           ...(from && { from: from.directory }),

@@ -57,6 +57,7 @@ async function train(
     objective,
     ...guided,
     seed,
+    workers: task.workers,
     directory,
     signal,
     onLastEpoch: () => {
@@ -86,10 +87,12 @@ async function train(
     config: network,
     dataHash: data.hash,
     engine: `${engine.name} ${engine.version}`,
+    workers: result.workers.count,
   });
   await removeTrainingState(directory);
   const { size: bytes } = await stat(join(directory, "weights.bin"));
-  return { parameters, bytes, epoch: result.bestEpoch, validationAccuracy: result.validationAccuracy };
+  const { bestEpoch: epoch, validationAccuracy, workers } = result;
+  return { parameters, bytes, epoch, validationAccuracy, workers: workers.count };
 }
 
 serveParent(train);

@@ -6,6 +6,8 @@ export interface TrainingTask {
   readonly config: RunConfig;
   readonly engine: EngineName;
   readonly directory: string;
+  /** Threads that share each batch on the wasm engine. */
+  readonly workers: number;
   /** Those it learns from, with their directories. */
   readonly speakers: readonly SpeakerTask[];
   /** The checkpoint whose weights it begins with. */
@@ -38,4 +40,6 @@ export interface TrainingOutcome {
   /** Counted from 1; 0 for what was not trained here. */
   readonly epoch: number;
   readonly validationAccuracy: number;
+  /** Threads that shared each batch; absent for what was not trained here. */
+  readonly workers?: number;
 }

@@ -57,9 +57,10 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
     const engine = await selectEngine({ engine: options.engine });
     const shape = { shape: data.train.shape, classes: data.labels.length };
     for (const candidate of candidates) checkDistillation(candidate.config, shape);
-    const { signal, clock } = options;
+    const { signal, clock, workers } = options;
     const directoryOf = ({ id }: Pick<NetworkPlan, "id">): string => run.at(id);
-    const context: PipelineContext = { run, config, directoryOf, engine, data, onEvent, signal, clock };
+    const shared = { run, config, directoryOf, engine, data, onEvent, signal, clock };
+    const context: PipelineContext = { ...shared, ...(workers !== undefined && { workers }) };
     const guides = await trainNetworks(context, ["teacher", "assistant"]);
 
     const scores = new Map<string, Map<number, number>>(candidates.map(({ id }) => [id, new Map()]));
@@ -72,7 +73,7 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
 
     const finished: NamedReport[] = [];
     for (const candidate of left) {
-      const shared = (plan: Pick<NetworkPlan, "id" | "role">): string | undefined => {
+      const sharedAt = (plan: Pick<NetworkPlan, "id" | "role">): string | undefined => {
         if (plan.role === "student") return undefined;
         return plan.role === "baseline" ? run.at("sweep", `size-${candidate.size}`, plan.id) : run.at(plan.id);
       };
@@ -81,7 +82,7 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
         config: candidate.config,
         out: run.at("sweep", "runs", candidate.id),
         until: "report",
-        directoryOf: shared,
+        directoryOf: sharedAt,
         onEvent: (event) => options.onEvent(inRun(event, candidate.id)),
       });
       finished.push({ name: candidate.id, report: report! });
