@@ -8,6 +8,7 @@
  * algorithm 2. The corrections of the bias are computed from t in double precision, so a resumed run needs t alone.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { adamUpdate } from "../engine/adam-update.ts";
 import type { Optimizer, OptimizerConfig } from "./index.ts";
 
 /** Makes {@link Optimizer} `adam`; its slots are `m` and `v`. */
@@ -19,9 +20,12 @@ export function adam({ beta1, beta2, epsilon }: Extract<OptimizerConfig, { name:
       return { size: (rate * correction) / (1 - beta1 ** step), epsilon: epsilon * correction };
     },
     update({ weight, gradient, slots: [m, v], numbers }) {
+      const { size, epsilon } = numbers as { readonly size: tf.Scalar; readonly epsilon: tf.Scalar };
+      const once = adamUpdate({ weight, gradient, m: m!, v: v! }, { beta1, beta2, size, epsilon });
+      if (once) return { weight: once[0], slots: once.slice(1) };
       const nextM = tf.add(tf.mul(m!, beta1), tf.mul(gradient, 1 - beta1));
       const nextV = tf.add(tf.mul(v!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-      const change = tf.div(tf.mul(nextM, numbers.size!), tf.add(tf.sqrt(nextV), numbers.epsilon!));
+      const change = tf.div(tf.mul(nextM, size), tf.add(tf.sqrt(nextV), epsilon));
       return { weight: tf.sub(weight, change), slots: [nextM, nextV] };
     },
     inPlace({ gradient, numbers }) {

@@ -57,7 +57,10 @@ export interface Lanes {
   /** One float of memory in every lane. */
   broadcast(address: Code, offset: number): Code;
   add(a: Code, b: Code): Code;
+  sub(a: Code, b: Code): Code;
   mul(a: Code, b: Code): Code;
+  div(a: Code, b: Code): Code;
+  sqrt(a: Code): Code;
 }
 
 /** One float. */
@@ -68,7 +71,10 @@ export const ONE: Lanes = {
   store: (address, value, offset) => [...address, ...value, 0x38, 2, ...unsigned(offset)],
   broadcast: (address, offset) => [...address, 0x2a, 2, ...unsigned(offset)],
   add: binary(0x92),
+  sub: binary(0x93),
   mul: binary(0x94),
+  div: binary(0x95),
+  sqrt: (a) => [...a, 0x91],
 };
 
 /** Four floats. Loads and stores need no alignment. */
@@ -79,7 +85,10 @@ export const FOUR: Lanes = {
   store: (address, value, offset) => [...address, ...value, 0xfd, 0x0b, 2, ...unsigned(offset)],
   broadcast: (address, offset) => [...address, 0xfd, 0x09, 2, ...unsigned(offset)],
   add: binary(0xfd, ...unsigned(0xe4)),
+  sub: binary(0xfd, ...unsigned(0xe5)),
   mul: binary(0xfd, ...unsigned(0xe6)),
+  div: binary(0xfd, ...unsigned(0xe7)),
+  sqrt: (a) => [...a, 0xfd, ...unsigned(0xe3)],
 };
 
 /** Comparisons and masks of four lanes; a mask has all bits of a lane set, or none. */

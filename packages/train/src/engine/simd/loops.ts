@@ -3,6 +3,7 @@
  * nothing is copied.
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import { ADAM_UPDATE } from "./adam-update.ts";
 import { assemble } from "./assembler.ts";
 import { columnSums } from "./column-sums.ts";
 import { OUTER_SUMS } from "./outer-sums.ts";
@@ -36,6 +37,18 @@ export interface Loops {
     width: number,
     channels: number,
   ): void;
+  /** One weight's next values and slots; `numbers` is six floats: see adam-update.ts. */
+  adamUpdate(
+    w: number,
+    g: number,
+    m: number,
+    v: number,
+    outW: number,
+    outM: number,
+    outV: number,
+    numbers: number,
+    size: number,
+  ): void;
 }
 
 /** `WebAssembly.Memory`, which Node's types do not describe. */
@@ -54,7 +67,7 @@ declare const WebAssembly: {
 /** Compiles the loops over a memory. */
 export function instantiateLoops(memory: WasmMemory): Loops {
   const module = new WebAssembly.Module(
-    assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2), OUTER_SUMS, WINDOW_MAXIMA]),
+    assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2), OUTER_SUMS, WINDOW_MAXIMA, ADAM_UPDATE]),
   );
   return new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
 }

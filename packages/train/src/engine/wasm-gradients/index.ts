@@ -1,4 +1,5 @@
 /** What the stock wasm backend lacks for training, or has only slowly. One kernel a file. */
+import { adamUpdate } from "./adam-update.ts";
 import { batchMatMul } from "./batch-mat-mul.ts";
 import { registerBatchNormGradient } from "./batch-norm.ts";
 import { conv2dFilter } from "./conv2d-filter.ts";
@@ -27,6 +28,7 @@ export function installWasmGradients(): void {
     depthwiseInput,
     maxPool,
     segmentSum,
+    adamUpdate,
     batchMatMul(),
     identity(),
     reduceLeading("Sum"),

@@ -12,7 +12,7 @@ export interface KernelCall<Attributes> {
 export interface GradientKernel {
   readonly name: string;
   // biome-ignore lint/suspicious/noExplicitAny: each kernel knows its own attributes; tfjs types them all as unknown
-  run(call: KernelCall<any>): TensorInfo;
+  run(call: KernelCall<any>): TensorInfo | TensorInfo[];
 }
 
 /** Registers a kernel, replacing the stock one. */

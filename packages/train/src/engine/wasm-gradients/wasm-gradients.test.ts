@@ -1,6 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
+import { adam } from "../../optimizers/adam.ts";
 import { loadWasm } from "../wasm.ts";
 
 beforeAll(async () => {
@@ -149,3 +150,20 @@ test("finite differences agree with the convolution's gradients", async () => {
     }
   });
 });
+
+test.each([1, 7, 64])(
+  "Adam's update in one pass, of %i weights, is the one composed of single operations",
+  async (size) => {
+    const rule = adam({ name: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 });
+    const worst = await worstDifference(() => {
+      const [weight, gradient, m] = [1, 2, 3].map((seed) => noise([size], seed)) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const numbers = Object.fromEntries(
+        Object.entries(rule.numbers(0.01, 3)).map(([name, value]) => [name, tf.scalar(value)]),
+      );
+      const slots = [m, tf.square(noise([size], 4))];
+      const next = rule.update({ weight, gradient, slots, numbers });
+      return [next.weight, ...next.slots];
+    });
+    expect(worst).toBeLessThanOrEqual(1e-7);
+  },
+);
