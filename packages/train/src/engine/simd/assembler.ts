@@ -95,6 +95,7 @@ export const FOUR: Lanes = {
 export const mask = {
   none: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
   equal: binary(0xfd, 0x41),
+  greater: binary(0xfd, 0x44),
   and: binary(0xfd, 0x4e),
   /** Bits of `a` that `b` has not. */
   without: binary(0xfd, 0x4f),

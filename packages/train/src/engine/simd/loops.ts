@@ -5,8 +5,10 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { ADAM_UPDATE } from "./adam-update.ts";
 import { assemble } from "./assembler.ts";
+import { affineColumns, CENTRED_DOTS } from "./channel-maps.ts";
 import { columnSums } from "./column-sums.ts";
 import { OUTER_SUMS } from "./outer-sums.ts";
+import { RECTIFY } from "./rectify.ts";
 import { WINDOW_MAXIMA } from "./window-maxima.ts";
 
 /** The loops; addresses and strides in bytes, sizes in elements. */
@@ -37,6 +39,14 @@ export interface Loops {
     width: number,
     channels: number,
   ): void;
+  /** out[r, c] = x[r, c] a[c] + b[c]; `coefficients` holds a and b. Rows are dense, as in the two below. */
+  affineOne(x: number, coefficients: number, out: number, rows: number, columns: number): void;
+  /** out[r, c] = x[r, c] a[c] + y[r, c] b[c] + d[c]; `coefficients` holds a, b and d. */
+  affineTwo(x: number, y: number, coefficients: number, out: number, rows: number, columns: number): void;
+  /** out[c] += sum (x[r, c] - centre[c]) y[r, c]. */
+  centredDots(x: number, y: number, centre: number, out: number, rows: number, columns: number): void;
+  /** out[i] = y[i] > 0 ? dy[i] : 0, for a multiple of four. */
+  rectify(dy: number, y: number, out: number, size: number): void;
   /** One weight's next values and slots; `numbers` is six floats: see adam-update.ts. */
   adamUpdate(
     w: number,
@@ -67,7 +77,17 @@ declare const WebAssembly: {
 /** Compiles the loops over a memory. */
 export function instantiateLoops(memory: WasmMemory): Loops {
   const module = new WebAssembly.Module(
-    assemble([columnSums("sumColumns", 1), columnSums("dotColumns", 2), OUTER_SUMS, WINDOW_MAXIMA, ADAM_UPDATE]),
+    assemble([
+      columnSums("sumColumns", 1),
+      columnSums("dotColumns", 2),
+      affineColumns("affineOne", 1),
+      affineColumns("affineTwo", 2),
+      CENTRED_DOTS,
+      OUTER_SUMS,
+      WINDOW_MAXIMA,
+      RECTIFY,
+      ADAM_UPDATE,
+    ]),
   );
   return new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
 }

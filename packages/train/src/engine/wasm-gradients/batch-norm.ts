@@ -14,16 +14,14 @@ import {
   mul,
   neg,
   ones,
-  registerGradient,
   reshape,
   rsqrt,
   sub,
   sum,
   type Tensor,
-  unregisterGradient,
 } from "@tensorflow/tfjs-core";
 
-const config: GradConfig = {
+export const batchNormGradient: GradConfig = {
   kernelName: "FusedBatchNorm",
   inputsToSave: ["x", "mean", "variance", "scale"],
   gradFunc: (dy, saved, attrs): { [input: string]: () => Tensor } => {
@@ -45,9 +43,3 @@ const config: GradConfig = {
     };
   },
 };
-
-/** Puts this gradient in place of the stock one. */
-export function registerBatchNormGradient(): void {
-  unregisterGradient(config.kernelName);
-  registerGradient(config);
-}

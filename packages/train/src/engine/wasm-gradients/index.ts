@@ -1,19 +1,22 @@
 /** What the stock wasm backend lacks for training, or has only slowly. One kernel a file. */
+import { batchNormGradients } from "../train-batch-norm.ts";
 import { adamUpdate } from "./adam-update.ts";
 import { batchMatMul } from "./batch-mat-mul.ts";
-import { registerBatchNormGradient } from "./batch-norm.ts";
+import { batchNormGradient } from "./batch-norm.ts";
 import { conv2dFilter } from "./conv2d-filter.ts";
 import { conv2dInput } from "./conv2d-input.ts";
 import { depthwiseFilter } from "./depthwise-filter.ts";
 import { depthwiseInput } from "./depthwise-input.ts";
 import { identity } from "./identity.ts";
-import { installKernel } from "./kernel.ts";
+import { installGradient, installKernel } from "./kernel.ts";
 import { maxPool } from "./max-pool.ts";
 import { reduceLeading } from "./reduce-leading.ts";
+import { reluGradient, reluGradients } from "./relu.ts";
 import { segmentSum } from "./segment-sum.ts";
+import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 3;
+export const KERNELS_REVISION = 4;
 
 let installed = false;
 
@@ -29,11 +32,15 @@ export function installWasmGradients(): void {
     maxPool,
     segmentSum,
     adamUpdate,
+    reluGradient,
+    trainBatchNorm,
+    trainBatchNormGradient,
     batchMatMul(),
     identity(),
     reduceLeading("Sum"),
     reduceLeading("Mean"),
   ];
   for (const kernel of kernels) installKernel(kernel);
-  registerBatchNormGradient();
+  const gradients = [batchNormGradient, batchNormGradients([false, true, true]), reluGradients];
+  for (const gradient of gradients) installGradient(gradient);
 }

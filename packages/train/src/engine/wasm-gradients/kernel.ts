@@ -1,5 +1,15 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { getKernel, type KernelFunc, registerKernel, type TensorInfo, unregisterKernel } from "@tensorflow/tfjs-core";
+import {
+  type GradConfig,
+  getGradient,
+  getKernel,
+  type KernelFunc,
+  registerGradient,
+  registerKernel,
+  type TensorInfo,
+  unregisterGradient,
+  unregisterKernel,
+} from "@tensorflow/tfjs-core";
 
 /** What a kernel of ours is called with. */
 export interface KernelCall<Attributes> {
@@ -19,6 +29,12 @@ export interface GradientKernel {
 export function installKernel({ name, run }: GradientKernel): void {
   if (getKernel(name, "wasm")) unregisterKernel(name, "wasm");
   registerKernel({ kernelName: name, backendName: "wasm", kernelFunc: run as unknown as KernelFunc });
+}
+
+/** Puts a gradient in the place of tfjs' own. It holds for every engine of the process, and a process has one. */
+export function installGradient(config: GradConfig): void {
+  if (getGradient(config.kernelName)) unregisterGradient(config.kernelName);
+  registerGradient(config);
 }
 
 /**

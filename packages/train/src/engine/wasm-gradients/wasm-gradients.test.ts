@@ -2,6 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { adam } from "../../optimizers/adam.ts";
+import { trainBatchNorm } from "../train-batch-norm.ts";
 import { loadWasm } from "../wasm.ts";
 
 beforeAll(async () => {
@@ -167,3 +168,36 @@ test.each([1, 7, 64])(
     expect(worst).toBeLessThanOrEqual(1e-7);
   },
 );
+
+test("batch normalisation in training and its gradient are the composed ones, channels off four and a mean far from zero too", async () => {
+  for (const [shape, shift] of [
+    [[5, 6, 7, 3], 0],
+    [[4, 9, 9, 16], 3],
+    [[40, 21], -2],
+    [[1, 1, 1, 4], 1],
+  ] as const) {
+    const worst = await worstDifference(() => {
+      const channels = shape.at(-1)!;
+      const x = tf.add(tf.mul(noise([...shape], 1), 1.5), shift);
+      const [scale, offset] = [tf.add(noise([channels], 2), 2), noise([channels], 3)] as [tf.Tensor, tf.Tensor];
+      const weights = noise([...shape], 4);
+      const normalize = (input: tf.Tensor, g: tf.Tensor, b: tf.Tensor): tf.Tensor => {
+        const once = trainBatchNorm(input, g, b, 1e-3);
+        if (once) return once.output;
+        const { mean, variance } = tf.moments(input, [...shape.keys()].slice(0, -1));
+        return tf.add(tf.mul(tf.div(tf.sub(input, mean), tf.sqrt(tf.add(variance, 1e-3))), g), b);
+      };
+      const gradients = tf.grads((input, g, b) => tf.sum(tf.mul(tf.square(normalize(input!, g!, b!)), weights)));
+      const once = trainBatchNorm(x, scale, offset, 1e-3);
+      const { mean, variance } = once ?? tf.moments(x, [...shape.keys()].slice(0, -1));
+      return [normalize(x, scale, offset), mean, variance, ...gradients([x, scale, offset])];
+    });
+    expect(worst).toBeLessThanOrEqual(2e-5);
+  }
+});
+
+test.each([1, 30, 32])("the rectifier hands gradients on where its output is positive: %i values", (size) => {
+  const x = tf.tensor1d(Float32Array.from({ length: size }, (_, i) => (i % 3) - 1));
+  const found = tf.grad((input) => tf.sum(tf.mul(tf.relu(input), tf.range(1, size + 1))))(x);
+  expect([...found.dataSync()]).toEqual(Array.from({ length: size }, (_, i) => (i % 3 === 2 ? i + 1 : 0)));
+});

@@ -1,0 +1,112 @@
+/**
+ * Batch normalisation in training, over all but the last axis, and its gradient, with two passes for sums and one for the map
+ * each way; see train-batch-norm.ts of the engine for the formulas. As maps of the rows:
+ *
+ *   y = x a + (b - mean a)                    a = g r,  r = 1 / sqrt(variance + eps)
+ *   dx = dy a - x k + (k mean - a mean(dy))   k = a r^2 mean(dy (x - mean))
+ *
+ * Sums run over some rows in single precision and over those sums in double, in a fixed order.
+ */
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { loopsOf } from "../simd/loops.ts";
+import { BATCH_NORM, BATCH_NORM_GRADIENT } from "../train-batch-norm.ts";
+import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+
+/** Enough to be fast, few enough to add without losing digits. */
+const ROWS_AT_ONCE = 128;
+
+interface Epsilon {
+  readonly epsilon: number;
+}
+
+/** Gives y, mean and unbiased variance. */
+export const trainBatchNorm: GradientKernel = {
+  name: BATCH_NORM,
+  run({ inputs, attrs, backend }: KernelCall<Epsilon>): TensorInfo[] {
+    const { x: input, scale, offset } = inputs as { x: TensorInfo; scale: TensorInfo; offset: TensorInfo };
+    const channels = scale.shape[0]!;
+    const [mean, variance] = [backend.makeOutput([channels], "float32"), backend.makeOutput([channels], "float32")];
+    const scratch = backend.makeOutput([2 * channels], "float32");
+    const given = { x: input, scale, offset, mean, variance, scratch };
+    const { output, out, views } = heapViews(backend, input.shape, given);
+    const rows = out.length / channels;
+    const loops = loopsOf(backend);
+    const x = views.x.byteOffset;
+    const [part, means, coefficients] = [views.scratch.byteOffset, views.mean.byteOffset, views.scratch.byteOffset];
+
+    const sums = overRows(rows, channels, views.scratch, (start, count) =>
+      loops.sumColumns(x + start * channels * 4, channels * 4, part, count, channels),
+    );
+    for (let c = 0; c < channels; c++) views.mean[c] = sums[c]! / rows;
+    const squares = overRows(rows, channels, views.scratch, (start, count) => {
+      const at = x + start * channels * 4;
+      loops.centredDots(at, at, means, part, count, channels);
+    });
+    for (let c = 0; c < channels; c++) {
+      const biased = Math.max(0, squares[c]! / rows);
+      views.variance[c] = (biased * rows) / Math.max(1, rows - 1);
+      const a = views.scale[c]! / Math.sqrt(biased + attrs.epsilon);
+      views.scratch[c] = a;
+      views.scratch[channels + c] = views.offset[c]! - views.mean[c]! * a;
+    }
+    loops.affineOne(x, coefficients, out.byteOffset, rows, channels);
+    backend.disposeData(scratch.dataId);
+    return [output, mean, variance];
+  },
+};
+
+/** Gives dx, dg and db. */
+export const trainBatchNormGradient: GradientKernel = {
+  name: BATCH_NORM_GRADIENT,
+  run({ inputs, attrs, backend }: KernelCall<Epsilon>): TensorInfo[] {
+    const { dy: gradient, x: input, scale, saved1: mean, saved2: variance } = inputs as Inputs;
+    const channels = scale.shape[0]!;
+    const [dScale, dOffset] = [backend.makeOutput([channels], "float32"), backend.makeOutput([channels], "float32")];
+    const scratch = backend.makeOutput([3 * channels], "float32");
+    const given = { dy: gradient, x: input, scale, mean, variance, dScale, dOffset, scratch };
+    const { output, out, views } = heapViews(backend, input.shape, given);
+    const rows = out.length / channels;
+    const loops = loopsOf(backend);
+    const [dy, x, part] = [views.dy.byteOffset, views.x.byteOffset, views.scratch.byteOffset];
+
+    const sums = overRows(rows, channels, views.scratch, (start, count) =>
+      loops.sumColumns(dy + start * channels * 4, channels * 4, part, count, channels),
+    );
+    const dots = overRows(rows, channels, views.scratch, (start, count) => {
+      const at = start * channels * 4;
+      loops.centredDots(x + at, dy + at, views.mean.byteOffset, part, count, channels);
+    });
+    for (let c = 0; c < channels; c++) {
+      const biased = (views.variance[c]! * Math.max(1, rows - 1)) / rows;
+      const r = 1 / Math.sqrt(biased + attrs.epsilon);
+      const a = views.scale[c]! * r;
+      const k = (a * r * r * dots[c]!) / rows;
+      views.dScale[c] = r * dots[c]!;
+      views.dOffset[c] = sums[c]!;
+      views.scratch[c] = a;
+      views.scratch[channels + c] = -k;
+      views.scratch[2 * channels + c] = k * views.mean[c]! - (a * sums[c]!) / rows;
+    }
+    loops.affineTwo(dy, x, part, out.byteOffset, rows, channels);
+    backend.disposeData(scratch.dataId);
+    return [output, dScale, dOffset];
+  },
+};
+
+type Inputs = Readonly<Record<"dy" | "x" | "scale" | "saved1" | "saved2", TensorInfo>>;
+
+/** Sums over the rows, some at a time in `part` and those in double. */
+function overRows(
+  rows: number,
+  channels: number,
+  part: Float32Array,
+  add: (start: number, count: number) => void,
+): Float64Array {
+  const sums = new Float64Array(channels);
+  for (let start = 0; start < rows; start += ROWS_AT_ONCE) {
+    part.fill(0, 0, channels);
+    add(start, Math.min(ROWS_AT_ONCE, rows - start));
+    for (let c = 0; c < channels; c++) sums[c]! += part[c]!;
+  }
+  return sums;
+}
