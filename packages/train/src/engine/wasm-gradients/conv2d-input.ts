@@ -8,23 +8,28 @@
  */
 import { conv2d, matMul, reshape, reverse, type Tensor2D, type Tensor4D, tidy, transpose } from "@tensorflow/tfjs-core";
 import { type ConvolutionAttributes, convolutionGeometry, gradientFrame } from "./geometry.ts";
-import type { GradientKernel } from "./kernel.ts";
+import type { GradientKernel, KernelCall } from "./kernel.ts";
+import { spread } from "./spread.ts";
 
 export const conv2dInput: GradientKernel = {
   name: "Conv2DBackpropInput",
-  run({ inputs, attrs }: { inputs: unknown; attrs: unknown }) {
-    const { dy, filter } = inputs as { readonly dy: Tensor4D; readonly filter: Tensor4D };
-    const { inputShape, ...rest } = attrs as ConvolutionAttributes & { readonly inputShape: number[] };
+  run({ inputs, attrs, backend }: KernelCall<ConvolutionAttributes & { readonly inputShape: number[] }>) {
+    const { dy, filter } = inputs as unknown as { readonly dy: Tensor4D; readonly filter: Tensor4D };
+    const { inputShape, ...rest } = attrs;
     return tidy(() => {
       const info = convolutionGeometry(inputShape, filter.shape, rest, false);
       const [kh, kw, channels, filters] = filter.shape;
-      const pixels = dy.size / filters;
-      if (kh === 1 && kw === 1 && pixels * channels === inputShape.reduce((a, b) => a * b) && info.strideHeight === 1) {
+      const { inHeight, inWidth, outHeight, outWidth, strideHeight, strideWidth, padInfo } = info;
+      if (kh === 1 && kw === 1 && padInfo.top === 0 && padInfo.left === 0) {
         const right = transpose(reshape(filter, [channels, filters]) as Tensor2D);
-        return reshape(matMul(reshape(dy, [pixels, filters]), right), inputShape);
+        const small = matMul(reshape(dy, [dy.size / filters, filters]), right);
+        const map = reshape(small, [info.batchSize, outHeight, outWidth, channels]) as Tensor4D;
+        const isWhole = outHeight === inHeight && outWidth === inWidth;
+        return isWhole ? map : spread(backend, map, [strideHeight, strideWidth], [inHeight, inWidth]);
       }
       const turned = transpose(reverse(filter, [0, 1]), [0, 1, 3, 2]);
-      return conv2d(gradientFrame(dy, info), turned, 1, "valid", "NHWC", [info.dilationHeight, info.dilationWidth]);
+      const { frame, padding } = gradientFrame(backend, dy, info);
+      return conv2d(frame, turned, 1, padding, "NHWC", [info.dilationHeight, info.dilationWidth]);
     });
   },
 };

@@ -4,19 +4,20 @@
  */
 import { depthwiseConv2d, reshape, reverse, sum, type Tensor4D, tidy } from "@tensorflow/tfjs-core";
 import { type ConvolutionAttributes, convolutionGeometry, gradientFrame } from "./geometry.ts";
-import type { GradientKernel } from "./kernel.ts";
+import type { GradientKernel, KernelCall } from "./kernel.ts";
 
 export const depthwiseInput: GradientKernel = {
   name: "DepthwiseConv2dNativeBackpropInput",
-  run({ inputs, attrs }: { inputs: unknown; attrs: unknown }) {
-    const { dy, filter } = inputs as { readonly dy: Tensor4D; readonly filter: Tensor4D };
-    const { inputShape, ...rest } = attrs as ConvolutionAttributes & { readonly inputShape: number[] };
+  run({ inputs, attrs, backend }: KernelCall<ConvolutionAttributes & { readonly inputShape: number[] }>) {
+    const { dy, filter } = inputs as unknown as { readonly dy: Tensor4D; readonly filter: Tensor4D };
+    const { inputShape, ...rest } = attrs;
     return tidy(() => {
       const info = convolutionGeometry(inputShape, filter.shape, rest, true);
       const [kh, kw, channels, multiplier] = filter.shape;
       const turned = reshape(reverse(filter, [0, 1]), [kh, kw, channels * multiplier, 1]) as Tensor4D;
       const dilation: [number, number] = [info.dilationHeight, info.dilationWidth];
-      const gradient = depthwiseConv2d(gradientFrame(dy, info), turned, 1, "valid", "NHWC", dilation);
+      const { frame, padding } = gradientFrame(backend, dy, info);
+      const gradient = depthwiseConv2d(frame, turned, 1, padding, "NHWC", dilation);
       if (multiplier === 1) return gradient;
       return sum(reshape(gradient, [...inputShape.slice(0, 3), channels, multiplier]), -1);
     });

@@ -1,4 +1,6 @@
-import { backend_util, pad, reshape, slice, type Tensor4D } from "@tensorflow/tfjs-core";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import { backend_util, slice, type Tensor4D } from "@tensorflow/tfjs-core";
+import { spread } from "./spread.ts";
 
 /** The attributes of a convolution as tfjs hands them to kernels. */
 export interface ConvolutionAttributes {
@@ -26,56 +28,36 @@ export function convolutionGeometry(
   );
 }
 
-/** `dy` with zeros put between its rows and columns: what a stride skipped. */
-export function spreadByStride(dy: Tensor4D, strideHeight: number, strideWidth: number): Tensor4D {
-  if (strideHeight === 1 && strideWidth === 1) return dy;
-  const [batch, height, width, channels] = dy.shape;
-  const columns = reshape(
-    pad(reshape(dy, [batch * height, width, 1, channels]), [
-      [0, 0],
-      [0, 0],
-      [0, strideWidth - 1],
-      [0, 0],
-    ]),
-    [batch * height, 1, width * strideWidth, channels],
-  );
-  const rows = reshape(
-    pad(columns, [
-      [0, 0],
-      [0, strideHeight - 1],
-      [0, 0],
-      [0, 0],
-    ]),
-    [batch, height * strideHeight, width * strideWidth, channels],
-  );
-  return slice(
-    rows as Tensor4D,
-    [0, 0, 0, 0],
-    [batch, (height - 1) * strideHeight + 1, (width - 1) * strideWidth + 1, channels],
-  );
-}
+type Padding = backend_util.ExplicitPadding;
 
-/** `dy`, spread, padded or cut so that a stride-1 "valid" convolution with the flipped filter gives a gradient of the input's size. */
-export function gradientFrame(dy: Tensor4D, info: backend_util.Conv2DInfo): Tensor4D {
-  const spread = spreadByStride(dy, info.strideHeight, info.strideWidth);
-  const [batch, height, width, channels] = spread.shape;
-  const { effectiveFilterHeight: kh, effectiveFilterWidth: kw, padInfo } = info;
+/**
+ * `dy` with zeros put where a stride skipped, and the padding with which a stride-1 convolution of it with the turned filter gives a
+ * gradient of the input's size.
+ */
+export function gradientFrame(
+  backend: BackendWasm,
+  dy: Tensor4D,
+  info: backend_util.Conv2DInfo,
+): { readonly frame: Tensor4D; readonly padding: Padding } {
+  const { effectiveFilterHeight: kh, effectiveFilterWidth: kw, padInfo, strideHeight, strideWidth } = info;
+  const [batch, height, width, channels] = dy.shape;
+  const [tall, wide] = [(height - 1) * strideHeight + 1, (width - 1) * strideWidth + 1];
+  const isSpread = strideHeight > 1 || strideWidth > 1;
+  const frame = isSpread ? spread(backend, dy, [strideHeight, strideWidth], [tall, wide]) : dy;
   const top = kh - 1 - padInfo.top;
   const left = kw - 1 - padInfo.left;
-  const bottom = info.inHeight + kh - 1 - height - top;
-  const right = info.inWidth + kw - 1 - width - left;
+  const bottom = info.inHeight + kh - 1 - tall - top;
+  const right = info.inWidth + kw - 1 - wide - left;
   const grow = (n: number): number => Math.max(0, n);
-  const framed = pad(spread, [
+  const padding: Padding = [
     [0, 0],
     [grow(top), grow(bottom)],
     [grow(left), grow(right)],
     [0, 0],
-  ]);
-  if (Math.min(top, left, bottom, right) >= 0) return framed;
+  ];
+  if (Math.min(top, left, bottom, right) >= 0) return { frame, padding };
   // More padding than the filter reaches: those outputs saw nothing but zeros.
-  return slice(
-    framed,
-    [0, grow(-top), grow(-left), 0],
-    [batch, info.inHeight + kh - 1, info.inWidth + kw - 1, channels],
-  );
+  const rows = tall - grow(-top) - grow(-bottom);
+  const columns = wide - grow(-left) - grow(-right);
+  return { frame: slice(frame, [0, grow(-top), grow(-left), 0], [batch, rows, columns, channels]), padding };
 }
