@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { nameInputFilters } from "../engine/input-filters.ts";
 import { LOSSES, type LossInput, type LossTerm, type MovedTerm } from "../losses/index.ts";
 import { applyTapped, type TappedModel } from "./taps.ts";
 
@@ -23,6 +24,7 @@ export function trainingStep(
     name: weight.name,
     variable: weight.read() as tf.Variable,
   }));
+  nameInputFilters(network.model);
   const { value, grads } = tf.variableGrads(
     () => {
       const student = applyTapped(network, inputs, true);

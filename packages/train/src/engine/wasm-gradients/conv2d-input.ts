@@ -6,7 +6,19 @@
  *
  * The stock kernel is a scalar loop; this one is the backend's fast forward kernel.
  */
-import { conv2d, matMul, reshape, reverse, type Tensor2D, type Tensor4D, tidy, transpose } from "@tensorflow/tfjs-core";
+import {
+  conv2d,
+  matMul,
+  reshape,
+  reverse,
+  type Tensor2D,
+  type Tensor4D,
+  tidy,
+  transpose,
+  zeros,
+} from "@tensorflow/tfjs-core";
+import { readsInput } from "../input-filters.ts";
+import { byParity } from "./by-parity.ts";
 import { type ConvolutionAttributes, convolutionGeometry, gradientFrame } from "./geometry.ts";
 import type { GradientKernel, KernelCall } from "./kernel.ts";
 import { spread } from "./spread.ts";
@@ -16,6 +28,8 @@ export const conv2dInput: GradientKernel = {
   run({ inputs, attrs, backend }: KernelCall<ConvolutionAttributes & { readonly inputShape: number[] }>) {
     const { dy, filter } = inputs as unknown as { readonly dy: Tensor4D; readonly filter: Tensor4D };
     const { inputShape, ...rest } = attrs;
+    // A tensor must be there; nobody reads it.
+    if (readsInput(filter.dataId)) return zeros(inputShape);
     return tidy(() => {
       const info = convolutionGeometry(inputShape, filter.shape, rest, false);
       const [kh, kw, channels, filters] = filter.shape;
@@ -26,6 +40,9 @@ export const conv2dInput: GradientKernel = {
         const map = reshape(small, [info.batchSize, outHeight, outWidth, channels]) as Tensor4D;
         const isWhole = outHeight === inHeight && outWidth === inWidth;
         return isWhole ? map : spread(backend, map, [strideHeight, strideWidth], [inHeight, inWidth]);
+      }
+      if (strideHeight === 2 && strideWidth === 2 && info.dilationHeight === 1 && info.dilationWidth === 1) {
+        return byParity(backend, dy, filter, info);
       }
       const turned = transpose(reverse(filter, [0, 1]), [0, 1, 3, 2]);
       const { frame, padding } = gradientFrame(backend, dy, info);

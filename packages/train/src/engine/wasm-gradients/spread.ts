@@ -10,22 +10,41 @@ import { heapViews } from "./kernel.ts";
 export function spread(
   backend: BackendWasm,
   map: Tensor4D,
+  stride: readonly [height: number, width: number],
+  size: readonly [height: number, width: number],
+): Tensor4D {
+  return interleave(backend, [{ map, first: [0, 0] }], stride, size);
+}
+
+/** A map and the row and column of its first pixel in a larger one. */
+export interface Placed {
+  readonly map: Tensor4D;
+  readonly first: readonly [row: number, column: number];
+}
+
+/** Several maps in one, each at every so many rows and columns from its first on; zeros where none is. */
+export function interleave(
+  backend: BackendWasm,
+  placed: readonly Placed[],
   [strideHeight, strideWidth]: readonly [number, number],
   [height, width]: readonly [number, number],
 ): Tensor4D {
-  const [batch, rows, columns, channels] = map.shape;
-  const info: TensorInfo = map;
-  const { output, out, views } = heapViews(backend, [batch, height, width, channels], { map: info });
-  const source = views.map;
+  const [batch, , , channels] = placed[0]!.map.shape;
+  const infos = Object.fromEntries(placed.map(({ map }, i) => [i, map as TensorInfo]));
+  const { output, out, views } = heapViews(backend, [batch, height, width, channels], infos);
   out.fill(0);
-  for (let n = 0; n < batch; n++) {
-    for (let y = 0; y < rows && y * strideHeight < height; y++) {
-      let from = (n * rows + y) * columns * channels;
-      let to = (n * height + y * strideHeight) * width * channels;
-      for (let x = 0; x < columns && x * strideWidth < width; x++) {
-        for (let c = 0; c < channels; c++) out[to + c] = source[from + c]!;
-        from += channels;
-        to += strideWidth * channels;
+  for (const [i, { map, first }] of placed.entries()) {
+    const [, rows, columns] = map.shape;
+    const source = views[i]!;
+    for (let n = 0; n < batch; n++) {
+      for (let y = 0, row = first[0]; y < rows && row < height; y++, row += strideHeight) {
+        let from = (n * rows + y) * columns * channels;
+        let to = ((n * height + row) * width + first[1]) * channels;
+        for (let x = 0, column = first[1]; x < columns && column < width; x++, column += strideWidth) {
+          for (let c = 0; c < channels; c++) out[to + c] = source[from + c]!;
+          from += channels;
+          to += strideWidth * channels;
+        }
       }
     }
   }

@@ -49,7 +49,10 @@ export const trainBatchNorm: GradientKernel = {
       views.scratch[c] = a;
       views.scratch[channels + c] = views.offset[c]! - views.mean[c]! * a;
     }
-    loops.affineOne(x, coefficients, out.byteOffset, rows, channels);
+    inBlocks(rows, (start, count) => {
+      const at = start * channels * 4;
+      loops.affineOne(x + at, coefficients, out.byteOffset + at, count, channels);
+    });
     backend.disposeData(scratch.dataId);
     return [output, mean, variance];
   },
@@ -87,7 +90,10 @@ export const trainBatchNormGradient: GradientKernel = {
       views.scratch[channels + c] = -k;
       views.scratch[2 * channels + c] = k * views.mean[c]! - (a * sums[c]!) / rows;
     }
-    loops.affineTwo(dy, x, part, out.byteOffset, rows, channels);
+    inBlocks(rows, (start, count) => {
+      const at = start * channels * 4;
+      loops.affineTwo(dy + at, x + at, part, out.byteOffset + at, count, channels);
+    });
     backend.disposeData(scratch.dataId);
     return [output, dScale, dOffset];
   },
@@ -103,10 +109,15 @@ function overRows(
   add: (start: number, count: number) => void,
 ): Float64Array {
   const sums = new Float64Array(channels);
-  for (let start = 0; start < rows; start += ROWS_AT_ONCE) {
+  inBlocks(rows, (start, count) => {
     part.fill(0, 0, channels);
-    add(start, Math.min(ROWS_AT_ONCE, rows - start));
+    add(start, count);
     for (let c = 0; c < channels; c++) sums[c]! += part[c]!;
-  }
+  });
   return sums;
+}
+
+/** Some rows after the other: they stay in the cache while a loop goes through their channels. */
+function inBlocks(rows: number, visit: (start: number, count: number) => void): void {
+  for (let start = 0; start < rows; start += ROWS_AT_ONCE) visit(start, Math.min(ROWS_AT_ONCE, rows - start));
 }
