@@ -2,21 +2,15 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logits, writeFileAtomic } from "@distillate/train";
 import { float16Bits, float16Value } from "./float16.ts";
-import type { Kept } from "./training-task.ts";
 
 /** Logits on the test part: float32, row after row. */
 export const TEST_LOGITS = "test-logits.bin";
 /** The same with the weights of the last epoch, whatever the validation part says of it. */
 export const LAST_TEST_LOGITS = "last-test-logits.bin";
-/** Logits on all images that students learn from. */
+/** What a teacher of which nothing else is there said of all images that students learn from. */
 export const TRAIN_LOGITS = "train-logits.bin";
 /** Logits on the validation part. */
 export const VALIDATION_LOGITS = "validation-logits.bin";
-
-/** The files of logits that a network leaves beside {@link TEST_LOGITS}. */
-export function keptFiles({ train, validation }: Kept): readonly string[] {
-  return [...(train ? [TRAIN_LOGITS] : []), ...(validation ? [VALIDATION_LOGITS] : [])];
-}
 
 /** Writes logits into a stage's directory. */
 export async function writeLogits(directory: string, file: string, logits: Pick<Logits, "values">): Promise<void> {

@@ -2,25 +2,18 @@
  * The stages that end in a network: teachers, assistants, baselines, students and what follows them. Each trains in its own
  * process, as many at once as the machine has room for.
  */
-import {
-  CHECKPOINT_FILES,
-  isAugmenting,
-  type NetworkPlan,
-  planNetworks,
-  type Role,
-  type TrainPlan,
-} from "@distillate/train";
+import { CHECKPOINT_FILES, type NetworkPlan, planNetworks, type Role, type TrainPlan } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { bringIn, readIn, TEACHER_FILE } from "./bring-stage.ts";
 import { runInChild } from "./child-process.ts";
 import type { PipelineContext } from "./context.ts";
-import { keptFiles, LAST_TEST_LOGITS, TEST_LOGITS } from "./logits-file.ts";
+import { LAST_TEST_LOGITS, TEST_LOGITS, VALIDATION_LOGITS } from "./logits-file.ts";
 import { takeMean } from "./mean-stage.ts";
 import { type Job, runJobs } from "./schedule-jobs.ts";
 import { outputHash, runStage, type StageOutcome, type StageRecord } from "./stage.ts";
 import { trainingSlots } from "./training-slots.ts";
-import type { Kept, SpeakerTask, TrainingOutcome, TrainingTask } from "./training-task.ts";
+import type { SpeakerTask, TrainingOutcome, TrainingTask } from "./training-task.ts";
 import { needsOf, trainingWorkers } from "./training-workers.ts";
 
 /** A finished network: where its files are and what its stage recorded. */
@@ -64,7 +57,7 @@ export async function trainNetworks(
 /**
  * Makes one network.
  *
- * @param plans - All of its run: who learns from it decides what it leaves behind.
+ * @param plans - All of its run.
  * @param networks - Those that it needs.
  */
 export async function makeNetwork(
@@ -74,36 +67,22 @@ export async function makeNetwork(
   networks: Networks,
 ): Promise<Trained> {
   const directory = context.directoryOf(plan);
-  const keeps = keptOf(plan, plans);
   const { id, group, role, title, seed, kind } = plan;
   const trained = ({ record, cached }: StageOutcome<TrainingOutcome>, file: string): Trained => {
     return { id, group, role, title, seed, kind, directory, record, hash: outputHash(record, file), cached };
   };
   switch (plan.kind) {
     case "bring":
-      return trained(await bringIn(context, plan, directory, keeps), TEACHER_FILE);
+      return trained(await bringIn(context, plan, directory), TEACHER_FILE);
     case "table":
-      return trained(await readIn(context, plan, directory, keeps), TEACHER_FILE);
+      return trained(await readIn(context, plan, directory), TEACHER_FILE);
     case "mean": {
       const members = plan.of.map(({ id, weight }) => ({ trained: networks.get(id)!, weight }));
       return trained(await takeMean(context, plan, directory, members), TEACHER_FILE);
     }
     case "train":
-      return trained(await trainOne(context, plan, directory, keeps, plans, networks), "weights.bin");
+      return trained(await trainOne(context, plan, directory, plans, networks), "weights.bin");
   }
-}
-
-/** What those read that learn from it: where their images stay the same, a table of what it says of each. */
-function keptOf({ id }: NetworkPlan, plans: readonly NetworkPlan[]): Kept {
-  return {
-    train: plans.some(
-      (plan) =>
-        plan.kind === "train" &&
-        plan.speakers.some((speaker) => speaker.id === id) &&
-        !isAugmenting(plan.network.training.augment),
-    ),
-    validation: plans.some((plan) => plan.kind === "mean" && plan.of.some((member) => member.id === id)),
-  };
 }
 
 /** Those whose word a network hears, as its process is told of them. */
@@ -122,7 +101,6 @@ async function trainOne(
   context: PipelineContext,
   plan: TrainPlan,
   directory: string,
-  keeps: Kept,
   plans: readonly NetworkPlan[],
   networks: Networks,
 ): Promise<StageOutcome<TrainingOutcome>> {
@@ -144,7 +122,6 @@ async function trainOne(
         splitSeed: config.seeds[0],
         seed,
         network,
-        keeps,
         // Where nobody asked for a number, any is as good; the record tells which it was.
         ...(context.workers !== undefined && { workers: context.workers }),
         ...(speakers.length > 0 && { distill, speakers: speakers.map(({ hash, weight }) => [hash, weight]) }),
@@ -157,7 +134,6 @@ async function trainOne(
           engine: engine.name,
           directory,
           workers: trainingWorkers(context, plan, plans),
-          keeps,
           speakers,
           ...(from && { from: from.directory }),
         };
@@ -166,7 +142,7 @@ async function trainOne(
           onEvent,
           signal,
         });
-        return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, LAST_TEST_LOGITS, ...keptFiles(keeps)] };
+        return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, LAST_TEST_LOGITS, VALIDATION_LOGITS] };
       },
     },
   );

@@ -12,7 +12,6 @@ export interface TrainingTask {
   readonly speakers: readonly SpeakerTask[];
   /** The checkpoint whose weights it begins with. */
   readonly from?: string;
-  readonly keeps: Kept;
 }
 
 /** One whose word is heard. */
@@ -22,13 +21,6 @@ export interface SpeakerTask {
   readonly weight: number;
   /** Of what decides everything it says. */
   readonly hash: string;
-}
-
-/** Which logits a network leaves behind beside those on the test part: what others read. */
-export interface Kept {
-  /** On all images that students learn from. */
-  readonly train: boolean;
-  readonly validation: boolean;
 }
 
 /** What it answers; the files are in the directory. */

@@ -1,4 +1,7 @@
-/** A teacher where epochs go round some views of every image: asked about a view once, by whichever training comes to it first. */
+/**
+ * A teacher where epochs come back to the same views of every image, be they some that go round or the images as they are: asked
+ * about a view once, by whichever training comes to it first.
+ */
 import type { AskedTeacher } from "../compiled-training.ts";
 import type { AugmentConfig } from "../config.ts";
 import { augmentImage, type ViewKey } from "../data/augment.ts";
@@ -22,6 +25,8 @@ export interface ViewedTeacherOptions {
   readonly store?: ViewStore;
 }
 
+/** The images as they are. */
+const AS_THEY_ARE: ViewKey = { seed: 0, epoch: 0 };
 /** Images that are made at once: what is in memory beside the set. */
 const CHUNK = 2048;
 
@@ -51,7 +56,7 @@ export function viewedTeacher({ images, augment, ask, store }: ViewedTeacherOpti
     return said!;
   };
   return async (batch) => {
-    const view = batch.view!;
+    const view = batch.view ?? AS_THEY_ARE;
     if (known?.view.epoch !== view.epoch) known = { view, teacher: await learn(view) };
     return known.teacher(batch);
   };

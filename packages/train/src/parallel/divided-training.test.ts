@@ -80,7 +80,6 @@ async function options({ model = CNN, training = {}, distill, over = {} }: Case)
   const objective = objectiveOf(config.student.training, distill && config.distill);
   const teacher = buildModel({ ...CNN, filters: [6] }, { shape: SHAPE, classes: 3, seed: 9 });
   const { augment } = config.student.training;
-  const table = async () => ({ classes: 3, values: new Float32Array(150 * 3) });
   return {
     model: student,
     images,
@@ -88,7 +87,7 @@ async function options({ model = CNN, training = {}, distill, over = {} }: Case)
     preprocess,
     training: config.student.training,
     objective,
-    ...(distill && (await guide(student, teacher, objective, { images, preprocess, augment, seed: 3, table }))),
+    ...(distill && guide(student, teacher, objective, { images, preprocess, augment, seed: 3 })),
     seed: 3,
     directory: await mkdtemp(join(tmpdir(), "distillate-divided-")),
     ...over,
