@@ -74,7 +74,7 @@ test("what cannot be measured or compared is an error that says why", async () =
   for (const [args, status, message] of [
     [["bench", cut], 1, "error model-refused"],
     [["bench", directory], 2, "neither an .onnx file nor a bundle"],
-    [["bench", cut, "--rule", "long"], 2, "--rule long is unknown; there are rapid, quick, normal"],
+    [["bench", cut, "--rule", "long"], 2, "--rule long is unknown; there are minute, rapid, quick, normal"],
     [["compare", other, other], 1, "error bench-version"],
     [["compare", join(directory, "none.json"), other], 1, "error bench-unreadable"],
     [["compare", cut, other], 2, "two JSON files, or two .onnx files"],

@@ -48,9 +48,9 @@ export function revivingHost(inputs: InputSet, connect: () => Promise<Connection
     await connection.call("setInputs", [inputs]);
     return connection;
   };
-  const open = async (spec: TargetSpec): Promise<Opened> => {
+  const open = async (spec: TargetSpec, warm?: boolean): Promise<Opened> => {
     specs.set(spec.id, spec);
-    const result = (await (await connected()).call("open", [spec])) as Opened;
+    const result = (await (await connected()).call("open", [spec, warm])) as Opened;
     opened.add(spec.id);
     return result;
   };

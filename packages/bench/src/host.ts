@@ -30,7 +30,8 @@ export interface Memory {
 /** Runs targets, one call at a time. */
 export interface Host {
   setInputs(inputs: InputSet): Promise<void>;
-  open(spec: TargetSpec): Promise<Opened>;
+  /** With warm-up, unless only the way to the first result is of interest. */
+  open(spec: TargetSpec, warm?: boolean): Promise<Opened>;
   /** Calls of so many samples each, back to back. */
   block(id: string, milliseconds: number, rows: number): Promise<Block>;
   paced(id: string, framesPerSecond: number, frames: number): Promise<Paced>;
@@ -94,7 +95,7 @@ export function createHost({ openers, importOpener, clock, memory, cpu }: HostPa
     async setInputs(set) {
       inputs = set;
     },
-    async open(spec) {
+    async open(spec, warm = true) {
       const opener = openers[spec.runtime] ?? (await importOpener?.(spec.runtime));
       if (!opener) throw unknownRuntime(spec.runtime, Object.keys(openers));
       const target = await opener(spec, inputs!);
@@ -102,8 +103,8 @@ export function createHost({ openers, importOpener, clock, memory, cpu }: HostPa
       const from = clock.now();
       await first();
       const firstRun = clock.now() - from;
-      const warm = await warmUp(rotating({ target, calls: new Map() }, 1), clock);
-      held.set(spec.id, { target, batch: callsPerSample(warm, resolution), calls: new Map() });
+      const call = warm ? await warmUp(rotating({ target, calls: new Map() }, 1), clock) : firstRun;
+      held.set(spec.id, { target, batch: callsPerSample(call, resolution), calls: new Map() });
       return {
         phases: { ...target.phases, firstRun },
         rowsPerCall: target.rowsPerCall,

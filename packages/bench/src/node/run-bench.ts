@@ -4,7 +4,7 @@ import type { DeviceFacts } from "../device-protocol.ts";
 import type { Host } from "../host.ts";
 import { type Outputs, qualityOf } from "../quality.ts";
 import { type BenchReport, REPORT_VERSION, type TargetReport } from "../report/schema.ts";
-import type { NamedRule } from "../stop-rule.ts";
+import { type NamedRule, sharedAmong } from "../stop-rule.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
 import { tinyResult, tinyTaskFor } from "../tiny.ts";
 import { currentCommit, describeEnvironment } from "./environment.ts";
@@ -69,7 +69,8 @@ interface Entry {
 
 /** Runs it. Targets that fail are entries with a problem; the rest goes on. */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const { rule, seed, signal, onEvent, scenarios } = options;
+  const { seed, signal, onEvent, scenarios } = options;
+  let { rule } = options;
   let entries: readonly Entry[] = options.targets.map((spec) => ({
     spec,
     rowsPerCall: 1,
@@ -115,12 +116,18 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     entry.report = { ...entry.report, problem };
     onEvent({ kind: "problem", target: entry.spec.id, message: problem.message });
   };
-  const phase = async (what: string, each: (entry: Entry) => Promise<Partial<TargetReport>>): Promise<void> => {
-    const all = working();
+  const inTurn = async (
+    what: string,
+    all: readonly Entry[],
+    each: (entry: Entry) => Promise<Partial<TargetReport>>,
+  ): Promise<void> => {
     for (const [done, entry] of all.entries()) {
       onEvent({ kind: "progress", what: `${what}: ${entry.spec.id}`, done, total: all.length });
       await attempt(entry, () => each(entry));
     }
+  };
+  const phase = async (what: string, each: (entry: Entry) => Promise<Partial<TargetReport>>): Promise<void> => {
+    await inTurn(what, working(), each);
     await options.onReport(reportNow());
   };
 
@@ -156,7 +163,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       sizes.set(path, size);
       return size;
     };
-    await phase("opening", async (entry) => {
+    const open = async (entry: Entry): Promise<Partial<TargetReport>> => {
       const { spec } = entry;
       const { resolution, details, rowsPerCall } = await hostOf(entry).open(places.located(spec));
       entry.rowsPerCall = rowsPerCall;
@@ -164,7 +171,20 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       const values = await hostOf(entry).outputs(spec.id, options.inputs.samples);
       outputs.set(spec.id, { id: spec.id, values });
       return { resolution, details, ...size };
-    });
+    };
+    // Nothing is measured yet: every place opens what it has to, all at once.
+    const hosts = [...new Set(working().map(hostOf))];
+    await Promise.all(
+      hosts.map((host) =>
+        inTurn(
+          "opening",
+          working().filter((entry) => hostOf(entry) === host),
+          open,
+        ),
+      ),
+    );
+    await options.onReport(reportNow());
+    rule = sharedAmong(rule, working().length);
     const reference = outputs.get(options.reference ?? "") ?? [...outputs.values()][0];
     for (const entry of working()) {
       const own = outputs.get(entry.spec.id)!;
@@ -182,7 +202,9 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       working().map(({ spec }) => spec.id),
       (id) => hostOf(byId.get(id)!),
       {
-        ...options,
+        rule,
+        seed,
+        signal,
         onFailure: (id, error) => fail(byId.get(id)!, error),
         onProgress: (done, total) => onEvent({ kind: "progress", what: "latency", done, total }),
         async onResults(results) {

@@ -45,9 +45,7 @@ const open =
       const compile = watch.compileMilliseconds() - before;
       return { runtime, compile, model, session: whole - compile };
     };
-    const { webgpu } = await capabilities();
-    const adapter =
-      provider === "webgpu" && webgpu.available ? { adapter: webgpu.adapter, software: webgpu.software } : {};
+    const adapter = provider === "webgpu" ? await adapterFacts() : {};
     const details = { isolated: globalThis.crossOriginIsolated === true, ...adapter };
     return openSession(ort, bytes, { executionProviders: [provider] }, inputs, phases, details);
   };
@@ -57,6 +55,11 @@ const host = createHost({
   clock: systemClock,
   memory: async () => ({ wasmHeap: watch.heapBytes(), page: await pageBytes() }),
 });
+
+async function adapterFacts(): Promise<Record<string, string | boolean>> {
+  const { webgpu } = await capabilities();
+  return webgpu.available ? { adapter: webgpu.adapter, software: webgpu.software } : {};
+}
 
 /** The browser answers after its next collection of garbage, which may be long in coming. */
 async function pageBytes(): Promise<number | undefined> {

@@ -5,13 +5,22 @@ const FILES = [
   { model: "fp32", path: "a.onnx" },
   { model: "int8", path: "b.onnx" },
 ];
-const NETWORKS = [{ model: "teacher", path: "teacher" }];
+const NETWORKS = [
+  { model: "teacher", path: "teacher" },
+  { model: "student", path: "student" },
+];
 const ids = (targets: string, threads = "1"): readonly string[] =>
   targetsOf(FILES, NETWORKS, { targets, threads }).map(({ id }) => id);
 
 test("every file in every runtime that was asked for, and the networks in tfjs", () => {
-  expect(ids("node,tfjs")).toEqual(["fp32, onnxruntime-node", "int8, onnxruntime-node", "teacher, tfjs"]);
-  expect(new Set(ids("node,wasm,chromium,webgpu,tfjs", "1,2")).size).toBe(13);
+  expect(ids("node,tfjs")).toEqual([
+    "fp32, onnxruntime-node",
+    "int8, onnxruntime-node",
+    "teacher, tfjs",
+    "student, tfjs",
+  ]);
+  expect(ids("teacher")).toEqual(["teacher, tfjs"]);
+  expect(new Set(ids("node,wasm,chromium,webgpu,tfjs", "1,2")).size).toBe(14);
 });
 
 test("threads multiply where there are threads: neither WebGPU nor WebAssembly in Node has more than one", () => {

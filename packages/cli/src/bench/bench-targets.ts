@@ -18,7 +18,7 @@ type RuntimeName = keyof typeof RUNTIMES;
 const TFJS = new URL(import.meta.url.endsWith(".ts") ? "./tfjs-target.ts" : "./tfjs-target.js", import.meta.url).href;
 
 /** Taken unless `--targets` says otherwise. */
-export const DEFAULT_TARGETS = "node,chromium,webgpu,tfjs";
+export const DEFAULT_TARGETS = "node,chromium,webgpu,teacher";
 /** Taken with `--serve` unless `--targets` says otherwise. */
 export const DEVICE_TARGETS = "device,device-webgpu";
 
@@ -35,7 +35,7 @@ export function targetsOf(
   { targets, threads }: { readonly targets: string; readonly threads: string },
 ): readonly TargetSpec[] {
   const names = targets.split(",").filter(Boolean);
-  const known = [...Object.keys(RUNTIMES), "tfjs"];
+  const known = [...Object.keys(RUNTIMES), "tfjs", "teacher"];
   for (const name of names) {
     if (!known.includes(name)) throw new UsageError(`--targets ${name} is unknown; there are ${known.join(", ")}`);
   }
@@ -71,7 +71,11 @@ export function targetsOf(
       source: resolve(path),
     }),
   );
-  return names.flatMap((name) => (name === "tfjs" ? tfjs : ofRuntime(name as RuntimeName)));
+  const targetsNamed = (name: string): readonly TargetSpec[] => {
+    if (name === "tfjs") return tfjs;
+    return name === "teacher" ? tfjs.filter(({ model }) => model === name) : ofRuntime(name as RuntimeName);
+  };
+  return names.flatMap(targetsNamed);
 }
 
 /** Teacher and shipped student of the run that a bundle lies in. */

@@ -38,14 +38,15 @@ const ARGS = {
   markdown: { type: "string", description: "Write the results as Markdown", valueHint: "FILE.md" },
   targets: {
     type: "string",
-    description: `Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run), device, device-webgpu; ${DEFAULT_TARGETS} by default`,
+    description: `Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run), teacher (it alone), device, device-webgpu; ${DEFAULT_TARGETS} by default`,
     valueHint: "LIST",
   },
   threads: { type: "string", default: "1", description: "Numbers of threads", valueHint: "1,2" },
   rule: {
     type: "string",
-    default: "rapid",
-    description: "How long: rapid (64 runs, 6 s), quick (128, 10 s), normal (1024, 60 s)",
+    default: "minute",
+    description:
+      "How long for each target: minute (64 runs and a share of 20 s), rapid (64, 6 s), quick (128, 10 s), normal (1024, 60 s)",
     valueHint: "NAME",
   },
   scenarios: {
