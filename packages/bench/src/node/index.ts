@@ -8,5 +8,6 @@ export { markdownReport } from "../report/markdown.ts";
 export { type DeviceReport, deviceMatrix } from "../report/matrix.ts";
 export { textTable } from "../report/rows.ts";
 export { type BenchReport, formatReport, parseReport, type TargetReport } from "../report/schema.ts";
-export { findChromium } from "./chromium.ts";
+export { findChromium, launchChromium } from "./chromium.ts";
+export { openPlaces, type Places } from "./places.ts";
 export { type BenchEvent, type BenchOptions, runBench, SCENARIOS, type Scenario } from "./run-bench.ts";
