@@ -1,6 +1,5 @@
 /** What it costs to abort a call that is under way: how late its promise rejects, what the page feels of it, when the next call is answered. */
-import type { Page } from "playwright-core";
-import { inPage } from "../../../tests/browser/sdk-page.ts";
+import { inPage, type Site } from "../../../tests/browser/sdk-page.ts";
 
 /** Milliseconds, one of each per try. */
 export interface Aborts {
@@ -48,6 +47,6 @@ const MEASURE = `
   return found;`;
 
 /** Measures so many aborts in a page of the site. */
-export function measureAborts(page: Page, tries: number): Promise<Aborts> {
+export function measureAborts(page: Awaited<ReturnType<Site["freshPage"]>>, tries: number): Promise<Aborts> {
   return inPage<Aborts>(page, { tries }, MEASURE);
 }
