@@ -33,7 +33,7 @@ test("both files in both runtimes: the same answers, times of every kind, a repo
     expect(target.latency!.summary!.p50).toBeGreaterThan(0);
     expect(target.latency!.energy!.assumption).toMatch(/RAPL|assumed/);
     expect(target.offline!.samplesPerSecond).toBeGreaterThan(0);
-    expect(target.paced!.samples.length + target.paced!.skipped).toBe(100);
+    expect(target.paced!.samples.length + target.paced!.skipped).toBe(200);
     expect(target.sustained!.timeline.length).toBeGreaterThan(0);
     expect(target.coldStart!.starts[0]).toMatchObject({ session: expect.any(Number), firstRun: expect.any(Number) });
     expect(target.coldStart!.memory!.peakRss).toBeGreaterThan(1e7);

@@ -41,6 +41,12 @@ export interface Host {
   close(): Promise<void>;
 }
 
+/** A host in a place that can be left and entered again. */
+export interface ReenteredHost extends Host {
+  /** Begins anew with nothing in memory, but with the browser's cache as it is; `false` where a place has no such thing. */
+  reenter(): Promise<boolean>;
+}
+
 /** What a host finds where it is. */
 export interface HostParts {
   readonly openers: Readonly<Record<string, Opener>>;

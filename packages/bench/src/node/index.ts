@@ -1,8 +1,9 @@
 export { adviceOf } from "../report/advice.ts";
 export { type Compared, comparePairs, compareReports } from "../report/compare-reports.ts";
 export { compareMarkdown, compareText } from "../report/compare-text.ts";
+export { csvReport } from "../report/csv.ts";
 export { footnotes } from "../report/footnotes.ts";
-export { DEFAULT_GATE, parseGate } from "../report/gate.ts";
+export { DEFAULT_GATE, type Limit, parseGate } from "../report/gate.ts";
 export { htmlReport } from "../report/html.ts";
 export { markdownReport } from "../report/markdown.ts";
 export { type DeviceReport, deviceMatrix } from "../report/matrix.ts";

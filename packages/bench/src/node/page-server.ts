@@ -62,6 +62,7 @@ export async function servePage(inputs: InputSet, options: PageServerOptions = {
     tensors: inputs.tensors.map(({ data: _, ...tensor }) => tensor),
   };
 
+  // A fresh profile has nothing in its cache; a page that is opened again finds runtime and models there.
   const find = async (path: string): Promise<readonly [string | Uint8Array, string] | undefined> => {
     if (path === "/") return [PAGES[kind], ".html"];
     if (path === `/${kind}.js`) return [script, ".js"];
@@ -79,7 +80,7 @@ export async function servePage(inputs: InputSet, options: PageServerOptions = {
       if (path !== "/" && path !== "/device.js" && !line.isDevice(request)) return void response.writeHead(403).end();
     }
     const found = await find(path);
-    if (found) send(response, ...found);
+    if (found) send(response, ...found, line === undefined && /^\/(ort|models)\//.test(path));
     else response.writeHead(404).end();
   };
   const server = createServer((request, response) => {
@@ -104,11 +105,11 @@ export async function servePage(inputs: InputSet, options: PageServerOptions = {
   };
 }
 
-function send(response: ServerResponse, content: string | Uint8Array, extension: string): void {
+function send(response: ServerResponse, content: string | Uint8Array, extension: string, isKept: boolean): void {
   response
     .writeHead(200, {
       "content-type": TYPES[extension] ?? "application/octet-stream",
-      "cache-control": "no-store",
+      "cache-control": isKept ? "max-age=3600" : "no-store",
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-embedder-policy": "require-corp",
     })

@@ -2,7 +2,7 @@
 import { DistillateError } from "@distillate/bundle";
 import type { Browser } from "playwright-core";
 import type { DeviceFacts } from "../device-protocol.ts";
-import type { Host } from "../host.ts";
+import type { Host, ReenteredHost } from "../host.ts";
 import { revivingHost } from "../host-protocol.ts";
 import { rowsOf } from "../session.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
@@ -23,7 +23,7 @@ export interface Places {
   /** The same target with its source as its place reaches it. */
   located(spec: TargetSpec): TargetSpec;
   /** A host of its own, from nothing. */
-  fresh(spec: TargetSpec): Host;
+  fresh(spec: TargetSpec): ReenteredHost;
   close(): Promise<void>;
 }
 
@@ -83,8 +83,8 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
       throw error;
     }
   }
-  const child = (given = inputs): Host => revivingHost(given, () => connectToChild(execArgv));
-  const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, urlOf(server!)));
+  const child = (given = inputs): ReenteredHost => revivingHost(given, () => connectToChild(execArgv));
+  const page = (): ReenteredHost => revivingHost(inputs, () => connectToPage(browser!, urlOf(server!)));
   const onDevice = line && revivingHost(inputs, () => line.connect());
   const serverOf = ({ place }: TargetSpec): PageServer => (place === "page" ? deviceServer! : server!);
   const hosts = new Map<string, Host>();

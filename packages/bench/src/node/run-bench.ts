@@ -224,7 +224,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     if (scenarios.includes("paced")) {
       const { framesPerSecond } = options;
       await phase(`${framesPerSecond} frames a second`, async (entry) => ({
-        paced: await paced(entry.spec.id, hostOf(entry), framesPerSecond),
+        paced: await paced(entry.spec.id, hostOf(entry), framesPerSecond, rule.milliseconds),
       }));
     }
     if (scenarios.includes("sustained")) {

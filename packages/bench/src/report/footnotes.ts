@@ -1,10 +1,20 @@
 /** What a reader must know beside the table. */
-import type { BenchReport } from "./schema.ts";
+import type { BenchReport, TargetReport } from "./schema.ts";
+
+/** A sample shorter than so many steps of the clock is off by more than two percent, whatever was done to make it longer. */
+const LEAST_STEPS = 50;
+
+function isSaturated({ latency, resolution = 0 }: TargetReport): boolean {
+  const { blocks = [], summary } = latency ?? {};
+  const batch = Math.min(...blocks.map((block) => block.batch));
+  return summary !== undefined && summary.p50 * batch < LEAST_STEPS * resolution;
+}
 
 /** Lines: references, what is invalid or failed and why, notes. */
 export function footnotes({ targets, inputs, settings, notes }: BenchReport): readonly string[] {
   const reference = targets.find(({ quality }) => quality?.reference !== undefined)?.quality?.reference;
   const energies = new Set(targets.flatMap(({ latency }) => latency?.energy?.assumption ?? []));
+  const saturated = targets.filter(isSaturated);
   const batched = targets.filter(({ latency }) => latency?.blocks.some(({ batch }) => batch > 1));
   return [
     `Inputs: ${inputs.source}. Stop rule ${settings.rule}: at least ${settings.runs} runs and ${settings.milliseconds / 1000} s each, in turns by seed ${settings.seed}.`,
@@ -15,6 +25,10 @@ export function footnotes({ targets, inputs, settings, notes }: BenchReport): re
       : [
           `Where the clock is too coarse for one call, a sample is the mean of several: ${batched.map(({ id }) => id).join("; ")}.`,
         ]),
+    ...saturated.map(
+      ({ id, resolution }) =>
+        `The clock of ${id} (steps of ${resolution} ms) is too coarse for its samples: differences of a few percent say nothing.`,
+    ),
     ...targets.flatMap(({ id, latency }) =>
       latency?.invalid === undefined ? [] : [`INVALID ${id}: ${latency.invalid}.`],
     ),

@@ -83,6 +83,8 @@ const Memory = v.object({ rss: optional, peakRss: optional, wasmHeap: optional, 
 const ColdStart = v.object({
   /** Milliseconds from nothing to the first result, phase by phase; a fresh process or browser profile each. */
   starts: list(Phases),
+  /** The same in a page opened again in its browser profile: runtime and model are in the browser's cache. */
+  warmStarts: v.optional(list(Phases)),
   memory: v.optional(Memory),
 });
 
@@ -126,7 +128,7 @@ const Target = v.object({
   place: v.picklist(["node", "chromium", "page"]),
   threads: number,
   details: v.record(v.string(), v.union([v.string(), number, v.boolean()])),
-  size: v.optional(v.object({ bytes: number, brotliBytes: number, sha256: v.string() })),
+  size: v.optional(v.object({ bytes: number, gzipBytes: optional, brotliBytes: number, sha256: v.string() })),
   /** Smallest step of the clock there, milliseconds. */
   resolution: optional,
   latency: v.optional(Latency),

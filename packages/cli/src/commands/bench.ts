@@ -3,6 +3,7 @@ import { STOP_RULES, type StopRuleName } from "@distillate/bench";
 import {
   adviceOf,
   type BenchReport,
+  csvReport,
   footnotes,
   formatReport,
   htmlReport,
@@ -36,6 +37,7 @@ const ARGS = {
   output: { type: "string", description: "Write the results as JSON, raw samples and all", valueHint: "FILE.json" },
   html: { type: "string", description: "Write the results as a page with plots", valueHint: "FILE.html" },
   markdown: { type: "string", description: "Write the results as Markdown", valueHint: "FILE.md" },
+  csv: { type: "string", description: "Write the results as CSV, a line a target", valueHint: "FILE.csv" },
   targets: {
     type: "string",
     description: `Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run), teacher (it alone), device, device-webgpu; ${DEFAULT_TARGETS} by default`,
@@ -151,6 +153,7 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
       reporter.close();
       if (args.html !== undefined) await writeFileAtomic(args.html, htmlReport(report));
       if (args.markdown !== undefined) await writeFileAtomic(args.markdown, markdownReport(report));
+      if (args.csv !== undefined) await writeFileAtomic(args.csv, csvReport(report));
       if (json) process.stdout.write(formatReport(report));
       else if (!quiet) process.stdout.write(describe(report));
       return report.targets.some(({ problem }) => problem === undefined) ? 0 : 1;
