@@ -57,7 +57,7 @@ export function revivingHost(inputs: InputSet, connect: () => Promise<Connection
     return result;
   };
   const on =
-    (method: "block" | "paced" | "outputs") =>
+    (method: "block" | "paced" | "outputs" | "growth") =>
     async (id: string, ...args: readonly unknown[]): Promise<unknown> => {
       const link = await connected();
       if (!opened.has(id)) await open(specs.get(id)!);
@@ -69,6 +69,7 @@ export function revivingHost(inputs: InputSet, connect: () => Promise<Connection
     block: on("block") as Host["block"],
     paced: on("paced") as Host["paced"],
     outputs: on("outputs") as Host["outputs"],
+    growth: on("growth") as Host["growth"],
     memory: async () => (await connected()).call("memory", []) as ReturnType<Host["memory"]>,
     async reenter() {
       const link = await connected();

@@ -123,6 +123,18 @@ test("blocks of an unsteady machine are set aside, counted, and taken again", as
   expect(countedBlocks(found!.blocks)).toHaveLength(10);
 });
 
+test("blocks of a hidden page are set aside and named", async () => {
+  let taken = 0;
+  const [found] = await measureInterleaved(
+    [{ id: "a", block: async () => ({ ...block(100), ...(taken++ % 3 === 0 && { noticed: ["hidden"] }) }) }],
+    { rule, seed: 1, patience: 1.2 },
+  );
+  expect(found!.blocks.filter(({ discarded }) => discarded)).toHaveLength(
+    found!.blocks.filter(({ noticed }) => noticed).length,
+  );
+  expect(found!.invalid).toContain("the page was hidden");
+});
+
 test("a machine that never settles ends as INVALID, with all that was measured", async () => {
   let taken = 0;
   const [found] = await measureInterleaved([{ id: "a", block: async () => block(100, [2 + taken++, 90]) }], {

@@ -7,7 +7,7 @@ import { type BenchReport, REPORT_VERSION, type TargetReport } from "../report/s
 import { type NamedRule, sharedAmong } from "../stop-rule.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
 import { tinyResult, tinyTaskFor } from "../tiny.ts";
-import { currentCommit, describeEnvironment } from "./environment.ts";
+import { currentCommit, describeEnvironment, describeHeat } from "./environment.ts";
 import { type FileSize, sizeOf } from "./file-size.ts";
 import { BLOCK_MILLISECONDS, measureLatency } from "./latency.ts";
 import { type DeviceOptions, openPlaces } from "./places.ts";
@@ -77,7 +77,8 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     report: emptyReport(spec),
   }));
   const notes = [...(options.notes ?? [])];
-  const [environment, commit] = await Promise.all([describeEnvironment(), currentCommit()]);
+  const [facts, heat, commit] = await Promise.all([describeEnvironment(), describeHeat("before"), currentCommit()]);
+  const environment = { ...facts, ...heat };
   const reportNow = (): BenchReport => ({
     format: "distillate-bench",
     version: REPORT_VERSION,
@@ -216,6 +217,9 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
         },
       },
     );
+    for (const entry of working()) {
+      await attempt(entry, async () => ({ growth: await hostOf(entry).growth(entry.spec.id) }));
+    }
     if (scenarios.includes("offline")) {
       await phase("throughput", async (entry) => ({
         offline: await offline(entry.spec.id, hostOf(entry), entry.rowsPerCall),
@@ -255,6 +259,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
         }));
       }
     }
+    Object.assign(environment, await describeHeat("after"));
     const report = reportNow();
     await options.onReport(report);
     return report;

@@ -6,6 +6,7 @@ import { type Answer, answer } from "../host-protocol.ts";
 import { type Onnxruntime, openSession } from "../session.ts";
 import { INPUT_ARRAYS, type InputSet, type InputTensor, type Opener } from "../target.ts";
 import { watchWasm } from "../wasm-watch.ts";
+import { type SurroundingsScope, watchSurroundings } from "./surroundings.ts";
 
 /** What the server says of the inputs; the values of input `i` are at `/inputs/i`. */
 export interface PageInputs {
@@ -54,6 +55,8 @@ const host = createHost({
   openers: { "onnxruntime-web-wasm": open("wasm"), "onnxruntime-web-webgpu": open("webgpu") },
   clock: systemClock,
   memory: async () => ({ wasmHeap: watch.heapBytes(), page: await pageBytes() }),
+  held: () => ({ wasmHeap: watch.heapBytes() }),
+  noticed: watchSurroundings(globalThis as unknown as SurroundingsScope),
 });
 
 async function adapterFacts(): Promise<Record<string, string | boolean>> {

@@ -174,9 +174,20 @@ test("as CSV: a line a target, what holds a comma in quotes, what was not measur
   expect(end).toBe("");
 });
 
+test("a target that holds more and more, and a page that was hidden, are named", () => {
+  const plain = target({ model: "fp32", milliseconds: 0.5, bytes: 1000 });
+  const [first, ...others] = plain.latency!.blocks;
+  const blocks = [{ ...first!, noticed: ["hidden"] }, ...others];
+  const grown = { ...plain, growth: { tensors: 3, wasmHeap: 65_536, rss: 1 }, latency: { ...plain.latency!, blocks } };
+  const lines = footnotes(report([grown])).join(" ");
+  expect(lines).toContain("GROWS fp32, onnxruntime-node: after its last call 3 tensors more and 65.5 KB");
+  expect(lines).toContain("In 1 of 40 blocks of fp32, onnxruntime-node the page was hidden");
+  expect(footnotes(report([{ ...plain, growth: { tensors: 0, rss: 1e6 } }])).join(" ")).not.toContain("GROWS");
+});
+
 test("a clock that is too coarse for the samples is named", () => {
   const coarse = { ...target({ model: "fp32", milliseconds: 0.5, bytes: 1000 }), resolution: 0.1 };
-  expect(footnotes(report([coarse])).join(" ")).toContain("steps of 0.1 ms) is too coarse");
+  expect(footnotes(report([coarse])).join(" ")).toContain("steps of 0.10 ms) is too coarse");
   expect(footnotes(report([{ ...coarse, resolution: 0.001 }])).join(" ")).not.toContain("too coarse for its samples");
 });
 

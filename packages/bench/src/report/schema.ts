@@ -23,6 +23,7 @@ const Block = v.object({
   calibration: v.tuple([number, number]),
   discarded: v.boolean(),
   cpuMilliseconds: optional,
+  noticed: v.optional(list(v.string())),
 });
 
 const Summary = v.object({
@@ -80,6 +81,8 @@ const Sustained = v.object({
 
 const Memory = v.object({ rss: optional, peakRss: optional, wasmHeap: optional, page: optional });
 
+const Held = v.object({ rss: optional, wasmHeap: optional, tensors: optional });
+
 const ColdStart = v.object({
   /** Milliseconds from nothing to the first result, phase by phase; a fresh process or browser profile each. */
   starts: list(Phases),
@@ -132,6 +135,8 @@ const Target = v.object({
   /** Smallest step of the clock there, milliseconds. */
   resolution: optional,
   latency: v.optional(Latency),
+  /** What is held more after the latency was measured than after its first block: bytes, and tensors. */
+  growth: v.optional(Held),
   offline: v.optional(Offline),
   paced: v.optional(Paced),
   sustained: v.optional(Sustained),
