@@ -18,7 +18,7 @@ test.skipIf(!findChromium())("WebAssembly and WebGPU in a page against Node (nee
     { ...targetOf(directory, "int8", "onnxruntime-web-wasm", "chromium"), id: "two", threads: 2 },
   ];
   const inputs = probeInputs(bundle);
-  const report = await runBench(momentOf(targets, inputs, { scenarios: ["cold-start"] }));
+  const report = await runBench(momentOf(targets, inputs, { scenarios: ["cold-start", "runtime-size"] }));
   const [native, wasm, two] = report.targets;
   // The software adapter takes its time: WebGPU is opened once, without a cold start.
   const onGpu = targetOf(directory, "fp32", "onnxruntime-web-webgpu", "chromium");
@@ -40,6 +40,10 @@ test.skipIf(!findChromium())("WebAssembly and WebGPU in a page against Node (nee
   }
   expect(native!.coldStart!.warmStarts).toBeUndefined();
   expect(wasm!.coldStart!.memory!.wasmHeap).toBeGreaterThan(1e6);
+  expect(report.runtimes!.map(({ runtime, files }) => [runtime, files.length])).toEqual([["onnxruntime-web-wasm", 2]]);
+  const [script, binary] = report.runtimes![0]!.files;
+  expect(script!.gzipBytes).toBeLessThan(script!.bytes / 2);
+  expect(binary!.brotliBytes).toBeLessThan(binary!.gzipBytes);
   expect(textTable(gpuReport.targets)).toContain("WebGPU in Chromium, software adapter");
   expect(report.environment.chromium).toMatch(/^\d+\./);
 });

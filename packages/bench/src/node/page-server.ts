@@ -1,15 +1,15 @@
 /** Serves a page, models, inputs and onnxruntime's files, with the headers that isolate a page so that it may use threads. */
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DistillateError } from "@distillate/bundle";
 import { build } from "esbuild";
 import type { PageInputs } from "../page/page-host.ts";
 import type { InputSet } from "../target.ts";
 import type { DeviceLine } from "./device-line.ts";
+import { ORT_FILES } from "./runtime-size.ts";
 
 /** A running server on the loopback address. */
 export interface PageServer {
@@ -19,7 +19,6 @@ export interface PageServer {
   close(): Promise<void>;
 }
 
-const ORT_FILES = dirname(createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"));
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",

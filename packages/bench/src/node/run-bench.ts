@@ -12,10 +12,11 @@ import { type FileSize, sizeOf } from "./file-size.ts";
 import { BLOCK_MILLISECONDS, measureLatency } from "./latency.ts";
 import { type DeviceOptions, openPlaces } from "./places.ts";
 import { profileModel } from "./profile.ts";
+import { runtimeSizes } from "./runtime-size.ts";
 import { coldStart, offline, paced, sustained, tinyWindows } from "./scenarios.ts";
 
 /** What can be measured beside single-stream latency, which always is. */
-export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "profile", "tiny"] as const;
+export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "runtime-size", "profile", "tiny"] as const;
 /** Name of a scenario. */
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -76,6 +77,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     rowsPerCall: 1,
     report: emptyReport(spec),
   }));
+  let runtimes: BenchReport["runtimes"];
   const notes = [...(options.notes ?? [])];
   const [facts, heat, commit] = await Promise.all([describeEnvironment(), describeHeat("before"), currentCommit()]);
   const environment = { ...facts, ...heat };
@@ -100,6 +102,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       ...(options.labels && { labels: Array.from(options.labels) }),
     },
     targets: entries.map(({ report }) => report),
+    ...(runtimes && { runtimes }),
     notes,
   });
   const working = (): readonly Entry[] => entries.filter(({ report }) => report.problem === undefined);
@@ -198,6 +201,9 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       );
     }
 
+    if (scenarios.includes("runtime-size")) {
+      runtimes = await runtimeSizes(new Set(working().map(({ spec }) => spec.runtime)));
+    }
     onEvent({ kind: "phase", what: `latency of ${working().length} targets in turns` });
     await measureLatency(
       working().map(({ spec }) => spec.id),

@@ -6,6 +6,7 @@ import { type Answer, answer } from "../host-protocol.ts";
 import { type Onnxruntime, openSession } from "../session.ts";
 import { INPUT_ARRAYS, type InputSet, type InputTensor, type Opener } from "../target.ts";
 import { watchWasm } from "../wasm-watch.ts";
+import { WEB_RUNTIME_FILES } from "../web-runtime-files.ts";
 import { type SurroundingsScope, watchSurroundings } from "./surroundings.ts";
 
 /** What the server says of the inputs; the values of input `i` are at `/inputs/i`. */
@@ -14,11 +15,6 @@ export interface PageInputs {
   readonly tensors: readonly Omit<InputTensor, "data">[];
 }
 
-const FILES = {
-  wasm: { script: "ort.wasm.bundle.min.mjs", binary: "ort-wasm-simd-threaded.wasm" },
-  webgpu: { script: "ort.webgpu.bundle.min.mjs", binary: "ort-wasm-simd-threaded.asyncify.wasm" },
-} as const;
-
 type WebRuntime = Onnxruntime & {
   readonly env: { logLevel?: string; readonly wasm: { numThreads?: number; wasmBinary?: ArrayBuffer } };
 };
@@ -26,9 +22,9 @@ type WebRuntime = Onnxruntime & {
 const watch = watchWasm();
 
 const open =
-  (provider: keyof typeof FILES): Opener =>
+  (provider: keyof typeof WEB_RUNTIME_FILES): Opener =>
   async ({ source, threads }, inputs) => {
-    const { script, binary } = FILES[provider];
+    const { script, binary } = WEB_RUNTIME_FILES[provider];
     const from = performance.now();
     const [ort, wasmBinary] = await Promise.all([
       import(`/ort/${script}`) as Promise<WebRuntime>,

@@ -30,7 +30,7 @@ function noticedIn({ id, latency }: TargetReport): readonly string[] {
 }
 
 /** Lines: references, what is invalid or failed and why, notes. */
-export function footnotes({ targets, inputs, settings, notes }: BenchReport): readonly string[] {
+export function footnotes({ targets, inputs, settings, runtimes = [], notes }: BenchReport): readonly string[] {
   const reference = targets.find(({ quality }) => quality?.reference !== undefined)?.quality?.reference;
   const energies = new Set(targets.flatMap(({ latency }) => latency?.energy?.assumption ?? []));
   const saturated = targets.filter(isSaturated);
@@ -44,6 +44,11 @@ export function footnotes({ targets, inputs, settings, notes }: BenchReport): re
       : [
           `Where the clock is too coarse for one call, a sample is the mean of several: ${batched.map(({ id }) => id).join("; ")}.`,
         ]),
+    ...runtimes.map(({ runtime, files }) => {
+      const sum = (size: "bytes" | "gzipBytes" | "brotliBytes"): string =>
+        bytes(files.reduce((all, file) => all + file[size], 0));
+      return `Beside the model a page fetches ${runtime}: ${sum("bytes")}, ${sum("gzipBytes")} after gzip, ${sum("brotliBytes")} after brotli (${files.map(({ name }) => name).join(", ")}).`;
+    }),
     ...targets.flatMap(({ id, growth }) => {
       const { tensors = 0, wasmHeap = 0 } = growth ?? {};
       const more = [

@@ -165,6 +165,15 @@ const Report = v.object({
   environment: v.record(v.string(), v.union([v.string(), number])),
   inputs: v.object({ source: v.string(), samples: number, labels: v.optional(list(number)) }),
   targets: list(Target),
+  /** What a page fetches beside the model. */
+  runtimes: v.optional(
+    list(
+      v.object({
+        runtime: v.string(),
+        files: list(v.object({ name: v.string(), bytes: number, gzipBytes: number, brotliBytes: number })),
+      }),
+    ),
+  ),
   notes: list(v.object({ code: v.string(), message: v.string() })),
 });
 
