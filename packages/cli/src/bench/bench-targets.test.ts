@@ -1,5 +1,8 @@
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { networksBeside, targetsOf } from "./bench-targets.ts";
+import { networksBeside, targetsOf, teacherMissing } from "./bench-targets.ts";
 
 const FILES = [
   { model: "fp32", path: "a.onnx" },
@@ -40,4 +43,16 @@ test("what is unknown is named", () => {
 
 test("a bundle on its own has no networks beside it", async () => {
   expect(await networksBeside("/nowhere/bundle", 1)).toEqual([]);
+  expect(await teacherMissing("/nowhere/bundle")).toBeUndefined();
+});
+
+test("a teacher that is none of the run's own networks is named with the reason", async () => {
+  const run = await mkdtemp(join(tmpdir(), "distillate-bench-"));
+  await mkdir(join(run, "teacher"));
+  const saying = async (content: object): Promise<string | undefined> => {
+    await writeFile(join(run, "teacher", "teacher.json"), JSON.stringify(content));
+    return teacherMissing(join(run, "bundle"));
+  };
+  expect(await saying({ mean: [] })).toContain("the mean of several");
+  expect(await saying({ file: "x.onnx" })).toContain("brought from outside");
 });

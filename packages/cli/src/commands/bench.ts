@@ -25,6 +25,7 @@ import {
   nameOfFile,
   networksBeside,
   targetsOf,
+  teacherMissing,
 } from "../bench/bench-targets.ts";
 import { addressesOf } from "../serve/addresses.ts";
 import { createReporter } from "../ui/reporter.ts";
@@ -109,6 +110,11 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
       .map((name) => oneOf("scenarios", name, SCENARIOS) as Scenario);
     const { files, networks, subject, inputs } = await openSubject(path, { ...args, seed });
     const names = args.targets ?? (args.serve ? DEVICE_TARGETS : DEFAULT_TARGETS);
+    const missing = /\b(teacher|tfjs)\b/.test(names) ? await teacherMissing(path) : undefined;
+    const notes = [
+      ...(inputs.note === undefined ? [] : [{ code: "inputs", message: inputs.note }]),
+      ...(missing === undefined ? [] : [{ code: "teacher-missing", message: missing }]),
+    ];
     const targets = targetsOf(files, networks, { ...args, targets: names });
     if (targets.length === 0) throw new UsageError(`--targets ${names} leaves nothing to measure`);
     const port = portOf(args.port);
@@ -137,7 +143,7 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
         device: args.serve
           ? { host, port, onPage: (page) => process.stdout.write(invitation(host, page, { json, quiet })) }
           : undefined,
-        notes: inputs.note === undefined ? [] : [{ code: "inputs", message: inputs.note }],
+        notes,
         signal: abort.signal,
         now: () => new Date(),
         onEvent(event) {
