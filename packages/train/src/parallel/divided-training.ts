@@ -59,7 +59,9 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     workers,
   });
   const learner: Learner = { network, objective, ...(inside && { teacher: inside }), recipe, workers, worker: 0 };
-  const before = new Float32Array(sizeOf(own));
+  const lengths = { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) };
+  const before = new Float32Array(lengths.own);
+  const mean = new Float32Array(sizes.findings);
   let steps = 0;
   return {
     async take(batch, moment) {
@@ -83,11 +85,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
         writeWeights(own, before);
         throw error;
       }
-      const found = meanOfShares(
-        board.findings,
-        { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) },
-        batch.size,
-      );
+      const found = meanOfShares(board.findings, lengths, batch.size, mean);
       writeWeights(own, found.own);
       tf.tidy(() => update(parts, gradientsIn(model, found.gradients), updateNumbers(parts, moment)));
       steps++;

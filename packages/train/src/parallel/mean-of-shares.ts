@@ -16,17 +16,19 @@ export interface Findings {
  *
  * @param found - Gradients, own weights and losses of each worker, one after the other.
  * @param size - Samples of the batch.
+ * @param mean - Where it is written: as long as what a worker found.
  */
 export function meanOfShares(
   found: readonly Float32Array[],
   sizes: { readonly gradients: number; readonly own: number },
   size: number,
+  mean: Float32Array,
 ): Findings {
   const weights = found.map((_, worker) => {
     const [from, to] = shareOf(size, found.length, worker);
     return (to - from) / size;
   });
-  const mean = new Float32Array(found[0]!.length);
+  mean.fill(0);
   const ownEnd = sizes.gradients + sizes.own;
   // A share may be empty, and then nothing was found: the last worker's is the largest.
   const last = found.length - 1;
