@@ -100,6 +100,7 @@ export {
 export { freezeLayers } from "./models/freeze.ts";
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference, rightOf } from "./paired-difference.ts";
+export type { Workers } from "./parallel/start-training.ts";
 export type { ProfiledLayer, ProfiledOp } from "./profile.ts";
 export { type ProfileTrainingOptions, profileTraining, type TrainingProfile } from "./profile-training.ts";
 export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
