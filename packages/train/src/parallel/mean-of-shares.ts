@@ -28,15 +28,14 @@ export function meanOfShares(
     const [from, to] = shareOf(size, found.length, worker);
     return (to - from) / size;
   });
-  mean.fill(0);
   const ownEnd = sizes.gradients + sizes.own;
   // A share may be empty, and then nothing was found: the last worker's is the largest.
   const last = found.length - 1;
-  for (const [worker, values] of found.entries()) {
-    const weight = weights[worker]!;
-    if (weight === 0) continue;
-    for (let i = 0; i < mean.length; i++) mean[i]! += weight * values[i]!;
-  }
+  const shares = found.map((values, worker) => ({ values, weight: weights[worker]! }));
+  addUp(
+    shares.filter(({ weight }) => weight > 0),
+    mean,
+  );
   for (let i = sizes.gradients; i < ownEnd; i++) {
     const start = found[last]![i]!;
     let sum = start;
@@ -50,4 +49,24 @@ export function meanOfShares(
     own: mean.subarray(sizes.gradients, ownEnd),
     losses: mean.subarray(ownEnd),
   };
+}
+
+interface Weighted {
+  readonly values: Float32Array;
+  readonly weight: number;
+}
+
+/** The weighted sum, in order; the first two in one pass, since memory is what this waits for. */
+function addUp(shares: readonly Weighted[], sum: Float32Array): void {
+  const [first, second, ...more] = shares;
+  if (second === undefined) {
+    for (let i = 0; i < sum.length; i++) sum[i] = first!.weight * first!.values[i]!;
+    return;
+  }
+  const { values: a, weight: weightOfA } = first!;
+  const { values: b, weight: weightOfB } = second;
+  for (let i = 0; i < sum.length; i++) sum[i] = weightOfA * a[i]! + weightOfB * b[i]!;
+  for (const { values, weight } of more) {
+    for (let i = 0; i < sum.length; i++) sum[i]! += weight * values[i]!;
+  }
 }
