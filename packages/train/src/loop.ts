@@ -13,8 +13,8 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { compileTraining, type LossValues, type Teacher } from "./compiled-training.ts";
 import type { TrainingConfig } from "./config.ts";
 import { viewAt } from "./data/augment.ts";
-import { batches } from "./data/batches.ts";
 import type { Images } from "./data/dataset.ts";
+import { batchSource } from "./data/prefetch.ts";
 import type { Split } from "./data/split.ts";
 import type { TappedModel } from "./distill/taps.ts";
 import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
@@ -42,6 +42,8 @@ export type TrainingEvent =
   | { readonly kind: "resumed"; readonly epoch: number; readonly step: number }
   /** The engine has graphs, and the step or a part of it runs without. */
   | { readonly kind: "eager"; readonly fallback: Fallback }
+  /** The thread that made batches ahead is gone; this one makes them now. */
+  | { readonly kind: "prefetch-lost"; readonly reason: string }
   | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly samples: number }
   | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
 
@@ -130,6 +132,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       onEvent?.({ kind: "eager", fallback });
     },
   });
+  const source = batchSource(images, split.train.length, (reason) => onEvent?.({ kind: "prefetch-lost", reason }));
   const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? START;
@@ -159,7 +162,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         skip: at.batch,
       };
       if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();
-      for await (const batch of batches(images, split.train, order)) {
+      for await (const batch of source.batches(split.train, order)) {
         rate = learningRateAt(at.step, allSteps, training);
         const losses = await steps.take(batch, { rate, step: at.step, epoch: at.step / stepsPerEpoch });
         if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate);
@@ -201,6 +204,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     }
     last = average?.values() ?? getWeights(network.model);
   } finally {
+    source.close();
     steps.dispose();
     predictor.dispose();
     state.dispose();

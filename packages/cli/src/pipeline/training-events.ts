@@ -17,6 +17,12 @@ export function pipelineEvent(job: string, event: TrainingEvent): PipelineEvent 
       const doubt = suspectSteps === undefined ? "" : ` (the ${suspectSteps} steps before may have missed it)`;
       return { kind: "note", code: "eager", message: `${job} is not captured${place}: ${reason}${doubt}` };
     }
+    case "prefetch-lost":
+      return {
+        kind: "note",
+        code: event.kind,
+        message: `${job} makes its batches itself: its thread is gone, ${event.reason}`,
+      };
     case "resumed":
       return { kind: "note", code: "resumed", message: `${job} goes on at step ${event.step}` };
   }

@@ -81,7 +81,8 @@ function mirrorRows(image: Uint8Array, [height, width, channels]: readonly [numb
 function changeColour(image: Uint8Array, limit: number, random: RandomGenerator): void {
   const contrast = 1 + limit * (2 * nextUnit(random) - 1);
   const brightness = 1 + limit * (2 * nextUnit(random) - 1);
-  const changed = Uint8ClampedArray.from({ length: 256 }, (_, value) => ((value - 128) * contrast + 128) * brightness);
+  const changed = new Uint8ClampedArray(256);
+  for (let value = 0; value < 256; value++) changed[value] = ((value - 128) * contrast + 128) * brightness;
   for (let i = 0; i < image.length; i++) image[i] = changed[image[i]!]!;
 }
 
