@@ -1,6 +1,6 @@
 /**
  * Runs in a process of its own: `measure.ts ENGINE MODEL SECONDS [PROTOTYPE]`. Trains one net on one batch of 64 and
- * prints one line of JSON: images a second (median step), CPU milliseconds a step and how many steps that was.
+ * prints one line of JSON: images a second (median step, and the mean), CPU milliseconds a step and how many steps that was.
  *
  * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;
  * otherwise the step is the one that the training loop runs.
@@ -107,7 +107,17 @@ const cpuMilliseconds = (used.user + used.system) / 1000 / times.length;
 times.sort((a, b) => a - b);
 const median = times[Math.floor(times.length / 2)]!;
 const imagesPerSecond = (BATCH / median) * 1000;
+const meanImagesPerSecond = (BATCH * times.length * 1000) / times.reduce((sum, time) => sum + time, 0);
 const parameters = model.countParams();
 console.log(
-  JSON.stringify({ imagesPerSecond, cpuMilliseconds, steps: times.length, parameters, firstLoss, loss, version }),
+  JSON.stringify({
+    imagesPerSecond,
+    meanImagesPerSecond,
+    cpuMilliseconds,
+    steps: times.length,
+    parameters,
+    firstLoss,
+    loss,
+    version,
+  }),
 );

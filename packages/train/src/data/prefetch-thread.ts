@@ -4,7 +4,7 @@ import { batches } from "./batches.ts";
 import type { Prefetched, PrefetchSetup, ToPrefetch } from "./prefetch.ts";
 
 /** Batches that may be ready before they are asked for. */
-const AHEAD = 4;
+const AHEAD = 8;
 
 const { images, length } = workerData as PrefetchSetup;
 const port = parentPort!;
