@@ -136,16 +136,19 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? START;
+  let kept: Position | undefined = saved?.position;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
 
-  const save = async (): Promise<void> =>
-    writeTrainingState(statePath, {
+  const save = async (): Promise<void> => {
+    await writeTrainingState(statePath, {
       position: at,
       weights: getWeights(network.model),
       slots: slotValues(state),
       average: average?.values() ?? [],
       best,
     });
+    kept = at;
+  };
 
   let last: readonly Float32Array[];
   try {
@@ -165,7 +168,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       for await (const batch of source.batches(split.train, order)) {
         rate = learningRateAt(at.step, allSteps, training);
         const losses = await steps.take(batch, { rate, step: at.step, epoch: at.step / stepsPerEpoch });
-        if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate);
+        if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate, kept, statePath);
         at = {
           ...at,
           step: at.step + 1,
@@ -228,10 +231,17 @@ export async function removeTrainingState(directory: string): Promise<void> {
   await rm(join(directory, STATE_FILE), { force: true });
 }
 
-function notFinite(loss: number, step: number, rate: number): DistillateError {
+function notFinite(
+  loss: number,
+  step: number,
+  rate: number,
+  kept: Position | undefined,
+  path: string,
+): DistillateError {
+  const good = kept ? `the last good state is that of step ${kept.step}, in ${path}` : "no state before it was saved";
   return new DistillateError({
     code: "loss-not-finite",
-    message: `the loss is ${loss} at step ${step} (learning rate ${rate.toPrecision(3)}); the last epoch's state is kept`,
+    message: `the loss is ${loss} at step ${step} (learning rate ${rate.toPrecision(3)}); ${good}`,
     hint: "Lower optimizer.learningRate, lengthen schedule.warmup or set clipNorm, then run again.",
   });
 }
