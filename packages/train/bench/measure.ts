@@ -1,7 +1,7 @@
 /**
  * Runs in a process of its own: `measure.ts ENGINE MODEL SECONDS [PROTOTYPE]`. Trains one net on one batch of 64 and
- * prints one line of JSON: images a second (median step), CPU milliseconds a step and how many steps that was. ENGINE may end
- * in `-eager`, or in `-xN` for N workers.
+ * prints one line of JSON: images a second (median step, and the mean), CPU milliseconds a step and how many steps that was. ENGINE
+ * may end in `-eager`, or in `-xN` for N workers.
  *
  * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;
  * otherwise the step is the one that the training loop runs.
@@ -125,12 +125,14 @@ const median = times[Math.floor(times.length / 2)]!;
 const imagesPerSecond = (BATCH / median) * 1000;
 // Beside other work on the machine the quick steps say more than the middle one.
 const quickPerSecond = (BATCH / times[Math.floor(times.length / 10)]!) * 1000;
+const meanImagesPerSecond = (BATCH * times.length * 1000) / times.reduce((sum, time) => sum + time, 0);
 const parameters = model.countParams();
 const megabytes = Math.round(process.memoryUsage.rss() / 2 ** 20);
 console.log(
   JSON.stringify({
     imagesPerSecond,
     quickPerSecond,
+    meanImagesPerSecond,
     cpuMilliseconds,
     steps: times.length,
     parameters,

@@ -3,8 +3,9 @@
  *
  * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Every measurement is a
  * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
- * `tensorflow`, `tensorflow-eager` (without graphs) or `all`; `--workers 2` measures wasm with two threads beside wasm with one; `--peers` adds Keras and PyTorch where a Python has them;
- * `--against` measures a directory of prototype kernels in the same rounds. `--json` prints a line of JSON for each row.
+ * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-fit` (whole epochs with augmentation and validation), several of
+ * them with commas, or `all`; `--workers 2` measures wasm with two threads beside wasm with one; `--peers` adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype
+ * kernels in the same rounds. `--json` prints a line of JSON for each row.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -29,6 +30,7 @@ const { values } = parseArgs({
 
 interface Measured {
   readonly imagesPerSecond: number;
+  readonly meanImagesPerSecond?: number;
   readonly cpuMilliseconds: number;
   readonly steps: number;
   readonly parameters: number;
@@ -48,7 +50,9 @@ interface Row {
 type Contestant = (model: BenchModelName) => Promise<Measured>;
 
 const run = promisify(execFile);
-const script = fileURLToPath(new URL("./measure.ts", import.meta.url));
+const scripts = { step: "./measure.ts", fit: "./fit.ts" } as const;
+/** After an engine's name: a whole training, data and all, instead of its bare step. */
+const FIT = "-fit";
 const peersAt = new URL("../../../tests/peers/", import.meta.url);
 
 async function measure(file: string, args: readonly string[]): Promise<Measured> {
@@ -57,6 +61,7 @@ async function measure(file: string, args: readonly string[]): Promise<Measured>
 }
 
 function ours(engine: string, ...more: readonly string[]): Contestant {
+  const script = fileURLToPath(new URL(scripts[engine.endsWith(FIT) ? "fit" : "step"], import.meta.url));
   return (model) => measure(process.execPath, [...process.execArgv, script, engine, model, values.seconds, ...more]);
 }
 
@@ -120,11 +125,15 @@ for (let round = 0; round < Number(values.rounds); round++) {
 const results = [...rows.values()].map(({ engine, model, version, parameters, rounds }) => {
   const rates = rounds.map(({ imagesPerSecond }) => imagesPerSecond);
   // Rounds are compared one by one: each pair was measured in one moment.
+  const bare = engine.endsWith(FIT) ? [engine.slice(0, -FIT.length)] : [];
   const against = Object.fromEntries(
-    ["keras", "pytorch", "prototype", "wasm"].flatMap((other) => {
+    ["keras", "pytorch", "prototype", "wasm", ...bare].flatMap((other) => {
       const theirs = rows.get(`${other} ${model}`)?.rounds;
       if (theirs === undefined || other === engine) return [];
-      const ratios = rates.flatMap((rate, i) => (theirs[i] ? [rate / theirs[i].imagesPerSecond] : []));
+      // A whole training has no median step: it is held against the mean of the bare ones.
+      const rateOf = (round: Measured): number =>
+        (bare.includes(other) ? round.meanImagesPerSecond : undefined) ?? round.imagesPerSecond;
+      const ratios = rates.flatMap((rate, i) => (theirs[i] ? [rate / rateOf(theirs[i])] : []));
       return [[other, Number(median(ratios).toFixed(3))]];
     }),
   );

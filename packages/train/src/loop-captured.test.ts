@@ -119,12 +119,23 @@ describe.skipIf(!ok)(`training with captured steps${ok ? "" : ` (${detail})`}`, 
     expect(furthest(weightsOf(resumed), weightsOf(whole))).toBeLessThan(1e-2);
   });
 
-  test("a loss that is no number ends it, with the step named", async () => {
+  test("a loss that is no number ends it: step, rate and the last good state are named, and that one goes on", async () => {
+    const abort = new AbortController();
+    const onEvent = (event: TrainingEvent): void => {
+      if (event.kind === "step" && event.step === 12) abort.abort();
+    };
+    const good = await options({ signal: abort.signal, onEvent });
+    await expect(trainModel(good)).rejects.toMatchObject({ code: "interrupted" });
+    const { directory } = good;
     const wild = { ...training, clipNorm: undefined, optimizer: { ...training.optimizer, learningRate: 1e38 } };
-    const given = await options({ training: wild as unknown as TrainOptions["training"] });
+    const given = await options({ directory, training: wild as unknown as TrainOptions["training"] });
     await expect(trainModel(given)).rejects.toMatchObject({
       code: "loss-not-finite",
-      message: expect.stringMatching(/at step \d+/),
+      message: expect.stringMatching(
+        /at step 1\d \(learning rate \d.*\); the last good state is that of step 12, in .*training-state\.bin/,
+      ),
     });
+    const { history } = await trainModel(await options({ directory }));
+    expect(history.every(({ losses }) => Number.isFinite(losses.total))).toBe(true);
   });
 });

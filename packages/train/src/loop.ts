@@ -13,8 +13,8 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { LossValues, Teacher } from "./compiled-training.ts";
 import type { TrainingConfig } from "./config.ts";
 import { viewAt } from "./data/augment.ts";
-import { batches } from "./data/batches.ts";
 import type { Images } from "./data/dataset.ts";
+import { batchSource, plainSource } from "./data/prefetch.ts";
 import type { Split } from "./data/split.ts";
 import type { TappedModel } from "./distill/taps.ts";
 import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
@@ -45,6 +45,8 @@ export type TrainingEvent =
   | { readonly kind: "eager"; readonly fallback: Fallback }
   /** Several workers share each batch, or should have. */
   | { readonly kind: "workers"; readonly workers: Workers }
+  /** The thread that made batches ahead is gone; this one makes them now. */
+  | { readonly kind: "prefetch-lost"; readonly reason: string }
   | { readonly kind: "step"; readonly step: number; readonly steps: number; readonly samples: number }
   | { readonly kind: "epoch"; readonly record: EpochRecord; readonly epochs: number; readonly imagesPerSecond: number };
 
@@ -145,19 +147,25 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   };
   const { steps, workers } = await startTraining(parts, saved?.position.workers ?? options.workers ?? 1);
   if (workers.wanted > 1) onEvent?.({ kind: "workers", workers });
+  const lost = (reason: string): void => onEvent?.({ kind: "prefetch-lost", reason });
+  // Workers make their own parts of a batch.
+  const source = workers.count > 1 ? plainSource(images) : batchSource(images, split.train.length, lost);
   const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
   let at: Position = saved?.position ?? { ...START, workers: workers.count };
+  let kept: Position | undefined = saved?.position;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
 
-  const save = async (): Promise<void> =>
-    writeTrainingState(statePath, {
+  const save = async (): Promise<void> => {
+    await writeTrainingState(statePath, {
       position: at,
       weights: getWeights(network.model),
       slots: slotValues(state),
       average: average?.values() ?? [],
       best,
     });
+    kept = at;
+  };
 
   let last: readonly Float32Array[];
   try {
@@ -174,14 +182,14 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         skip: at.batch,
       };
       if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();
-      for await (const batch of batches(images, split.train, order)) {
+      for await (const batch of source.batches(split.train, order)) {
         rate = learningRateAt(at.step, allSteps, training);
         const moment = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
         const losses = await steps.take(batch, moment).catch(async (error: unknown) => {
           if (isDistillateError(error) && error.code === "worker-died") await save();
           throw error;
         });
-        if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate);
+        if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate, kept, statePath);
         at = {
           ...at,
           step: at.step + 1,
@@ -220,6 +228,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     }
     last = average?.values() ?? getWeights(network.model);
   } finally {
+    source.close();
     steps.dispose();
     predictor.dispose();
     state.dispose();
@@ -244,10 +253,17 @@ export async function removeTrainingState(directory: string): Promise<void> {
   await rm(join(directory, STATE_FILE), { force: true });
 }
 
-function notFinite(loss: number, step: number, rate: number): DistillateError {
+function notFinite(
+  loss: number,
+  step: number,
+  rate: number,
+  kept: Position | undefined,
+  path: string,
+): DistillateError {
+  const good = kept ? `the last good state is that of step ${kept.step}, in ${path}` : "no state before it was saved";
   return new DistillateError({
     code: "loss-not-finite",
-    message: `the loss is ${loss} at step ${step} (learning rate ${rate.toPrecision(3)}); the last epoch's state is kept`,
+    message: `the loss is ${loss} at step ${step} (learning rate ${rate.toPrecision(3)}); ${good}`,
     hint: "Lower optimizer.learningRate, lengthen schedule.warmup or set clipNorm, then run again.",
   });
 }

@@ -10,5 +10,6 @@ export { type DeviceReport, deviceMatrix } from "../report/matrix.ts";
 export { textTable } from "../report/rows.ts";
 export { type BenchReport, formatReport, parseReport, type TargetReport } from "../report/schema.ts";
 export { findChromium, launchChromium } from "./chromium.ts";
+export { type BenchEvent, type BenchOptions, SCENARIOS, type Scenario } from "./options.ts";
 export { openPlaces, type Places } from "./places.ts";
-export { type BenchEvent, type BenchOptions, runBench, SCENARIOS, type Scenario } from "./run-bench.ts";
+export { runBench } from "./run-bench.ts";

@@ -26,6 +26,12 @@ export function pipelineEvent(job: string, event: TrainingEvent): PipelineEvent 
         message: `${job} is trained by ${count} worker${count === 1 ? "" : "s"}${why}`,
       };
     }
+    case "prefetch-lost":
+      return {
+        kind: "note",
+        code: event.kind,
+        message: `${job} makes its batches itself: its thread is gone, ${event.reason}`,
+      };
     case "resumed":
       return { kind: "note", code: "resumed", message: `${job} goes on at step ${event.step}` };
   }

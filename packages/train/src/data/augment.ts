@@ -40,20 +40,11 @@ export function augmentImage(
   config: AugmentConfig,
   key: ViewKey & { readonly sample: number },
 ): void {
-  const [height, width, channels] = shape;
   const random = randomFor(key.seed, key.epoch, key.sample);
   const down = shiftBy(random, config.shift);
   const right = shiftBy(random, config.shift);
   const mirror = config.flip && nextUnit(random) < 0.5;
-  const row = width * channels;
-
-  target.fill(0);
-  const fromX = Math.max(0, -right);
-  const columns = width - Math.abs(right);
-  for (let y = Math.max(0, down); y < height + Math.min(0, down); y++) {
-    const start = (y - down) * row + fromX * channels;
-    target.set(source.subarray(start, start + Math.max(0, columns) * channels), y * row + (fromX + right) * channels);
-  }
+  shiftInto(target, source, shape, down, right);
   if (mirror) mirrorRows(target, shape);
   if (config.colour > 0) changeColour(target, config.colour, random);
   if (config.erase > 0 && nextUnit(random) < config.erase) eraseRectangle(target, shape, random);
@@ -61,6 +52,27 @@ export function augmentImage(
 
 function shiftBy(random: RandomGenerator, limit: number): number {
   return limit === 0 ? 0 : Math.floor(nextUnit(random) * (2 * limit + 1)) - limit;
+}
+
+/** One move of all pixels; what came around an edge into a neighbouring row is blackened. */
+function shiftInto(
+  target: Uint8Array,
+  source: Uint8Array,
+  [height, width, channels]: readonly [number, number, number],
+  down: number,
+  right: number,
+): void {
+  target.fill(0);
+  if (Math.abs(down) >= height || Math.abs(right) >= width) return;
+  const row = width * channels;
+  const by = down * row + right * channels;
+  target.set(source.subarray(Math.max(0, -by), Math.max(0, source.length - Math.max(0, by))), Math.max(0, by));
+  if (right === 0) return;
+  const from = right > 0 ? 0 : row + right * channels;
+  const count = Math.abs(right) * channels;
+  for (let y = 0; y < height; y++) {
+    for (let i = y * row + from, end = i + count; i < end; i++) target[i] = 0;
+  }
 }
 
 function mirrorRows(image: Uint8Array, [height, width, channels]: readonly [number, number, number]): void {
@@ -81,7 +93,8 @@ function mirrorRows(image: Uint8Array, [height, width, channels]: readonly [numb
 function changeColour(image: Uint8Array, limit: number, random: RandomGenerator): void {
   const contrast = 1 + limit * (2 * nextUnit(random) - 1);
   const brightness = 1 + limit * (2 * nextUnit(random) - 1);
-  const changed = Uint8ClampedArray.from({ length: 256 }, (_, value) => ((value - 128) * contrast + 128) * brightness);
+  const changed = new Uint8ClampedArray(256);
+  for (let value = 0; value < 256; value++) changed[value] = ((value - 128) * contrast + 128) * brightness;
   for (let i = 0; i < image.length; i++) image[i] = changed[image[i]!]!;
 }
 

@@ -71,6 +71,25 @@ test("a split that leaves nothing to train on is refused", () => {
   );
 });
 
+test("a shift of any size, in colour: every pixel is that of one place before, or black where there was none", () => {
+  const shape = [4, 5, 3] as const;
+  const source = Uint8Array.from({ length: 60 }, (_, i) => i + 1);
+  const moved = (down: number, right: number): number[] =>
+    Array.from(source, (_, i) => {
+      const [y, x] = [Math.floor(i / 15) - down, (Math.floor(i / 3) % 5) - right];
+      return y < 0 || y > 3 || x < 0 || x > 4 ? 0 : source[(y * 5 + x) * 3 + (i % 3)]!;
+    });
+  const all = new Set<string>();
+  for (let down = -6; down <= 6; down++) for (let right = -6; right <= 6; right++) all.add(`${moved(down, right)}`);
+  const seen = new Set<string>();
+  for (let sample = 0; sample < 1000; sample++) {
+    const target = new Uint8Array(60).fill(99);
+    augmentImage(source, target, shape, { ...NONE, shift: 6 }, { seed: 1, epoch: 1, sample });
+    seen.add(`${target}`);
+  }
+  expect(seen).toEqual(all);
+});
+
 test("a shift moves every pixel by the same step and brings black in; a flip twice is nothing", () => {
   const source = Uint8Array.from({ length: 25 }, (_, i) => i + 1);
   for (let sample = 0; sample < 50; sample++) {

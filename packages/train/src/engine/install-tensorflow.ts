@@ -70,6 +70,7 @@ export async function installTensorflow({ wheel, onStep }: InstallOptions = {}):
   });
   const official = wheel === undefined && (await reachable(OFFICIAL_HOME));
   if (!official) {
+    await step("find what builds the addon", requireTools);
     await step(`take the library of ${WHEEL.name} ${WHEEL.version}`, () => stageWheel(directory, target, wheel));
   }
   await step("build the addon", () => command("npm", ["rebuild", PACKAGE], directory));
@@ -78,6 +79,26 @@ export async function installTensorflow({ wheel, onStep }: InstallOptions = {}):
     if (!ok) throw new Error(detail);
   });
   return { directory, steps };
+}
+
+/** What the way without the official library needs: looked for before anything large is downloaded. */
+const tools = (): Readonly<Record<string, readonly [file: string, ...args: string[]]>> => ({
+  "Python 3 (python3)": ["python3", "--version"],
+  "its pip": ["python3", "-m", "pip", "--version"],
+  make: ["make", "--version"],
+  "a C++ compiler (g++)": [process.env.CXX || "g++", "--version"],
+});
+
+async function requireTools(): Promise<void> {
+  const looks = Object.entries(tools()).map(async ([name, [file, ...args]]) => {
+    const isThere = await promisify(execFile)(file, args).then(
+      () => true,
+      () => false,
+    );
+    return isThere ? [] : [name];
+  });
+  const absent = (await Promise.all(looks)).flat();
+  if (absent.length > 0) throw new Error(`not found, or not working: ${absent.join(", ")}`);
 }
 
 async function stageWheel(directory: string, target: string, given: string | undefined): Promise<void> {
@@ -140,12 +161,13 @@ async function reachable(url: string): Promise<boolean> {
 }
 
 function failed(name: string, error: unknown): DistillateError {
-  const { stderr, message } = error as { readonly stderr?: string; readonly message: string };
-  const printed = (stderr || message).trim().split("\n").slice(-12).join("\n");
+  const { code, path, stderr, message } = error as NodeJS.ErrnoException & { readonly stderr?: string };
+  const said = code === "ENOENT" && path !== undefined ? `there is no ${path} here` : stderr || message;
+  const printed = said.trim().split("\n").slice(-12).join("\n");
   return new DistillateError({
     code: "engine-install-failed",
     message: `could not ${name}: ${printed}`,
-    hint: "Mend what it says and run it again (it needs npm, Python 3 with pip, make and g++), or go on with the engine wasm.",
+    hint: "It needs npm, Python 3 with pip, make, g++ and a network (--wheel takes a tensorflow-cpu wheel that is here already). Run it again when they are there, or go on with the engine wasm, which needs nothing.",
     cause: error,
   });
 }

@@ -20,7 +20,7 @@ export function engineCacheDirectory(): string {
   return cacheDirectory("engines", "tensorflow");
 }
 
-/** Makes a native package the backend of this process and returns the version of its library and of our kernels; throws `engine-missing` when it isn't there. */
+/** Makes a native package the backend of this process and returns the version of its library and of our kernels; throws `engine-missing` when it isn't there, `engine-broken` when it does not load. */
 export async function loadTensorflow(name: NativePackage): Promise<string> {
   const places = [import.meta.url, join(process.cwd(), "package.json"), join(engineCacheDirectory(), "package.json")];
   const load = places.map((place) => createRequire(place)).find((require) => resolves(require, name));
@@ -33,6 +33,8 @@ export async function loadTensorflow(name: NativePackage): Promise<string> {
   const restore = shareTfjs();
   try {
     load(name);
+  } catch (error) {
+    throw broken(name, error);
   } finally {
     restore();
   }
@@ -47,6 +49,16 @@ function missing(message: string): DistillateError {
     code: "engine-missing",
     message,
     hint: "Use the engine wasm, which needs nothing installed, or install this package where the project finds it.",
+  });
+}
+
+function broken(name: string, error: unknown): DistillateError {
+  const said = error instanceof Error ? error.message : String(error);
+  return new DistillateError({
+    code: "engine-broken",
+    message: `${name} is there, but does not load: ${said.split("\n")[0]}`,
+    hint: "Build it anew with `distillate engine install tensorflow`, or use the engine wasm, which needs nothing installed.",
+    cause: error,
   });
 }
 

@@ -16,6 +16,7 @@ import { type Attr, encodeSavedModel, type GraphNode, SERVE } from "./graph-def.
 import { fetchFromOthers, idOf, type Owner, own } from "./ownership.ts";
 import type { Reconciled } from "./reconcile.ts";
 import { giveOwnRecord } from "./recorder.ts";
+import { cutAfterPooling } from "./rectified-pooling.ts";
 import { addonOf } from "./watch.ts";
 
 /** A step that runs inside of a session. */
@@ -39,7 +40,7 @@ export function loadProgram(backend: TensorflowBackend, step: Reconciled): Progr
   const addon = addonOf(backend);
   const copies: readonly Copy[] = step.variables.map((variable, i) => ({ variable, node: `v${i}`, id: -1 }));
   const changed = copies.filter(({ variable }) => step.changes.has(variable));
-  const nodes = [...copies.flatMap(variableNodes), ...step.nodes];
+  const nodes = [...copies.flatMap(variableNodes), ...cutAfterPooling(step.nodes)];
   const outer: number[] = [];
   const feedIds = new Map<string, { readonly value: number; readonly id: number }>();
   const inputNames = [...step.inputs, ...step.fed.values(), ...step.outer.map(({ name }) => name)].map(output).join();

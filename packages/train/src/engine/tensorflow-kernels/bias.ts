@@ -4,10 +4,12 @@
  *   y = x + b        dx = dy        db = sum of dy over all but the last axis
  *
  * tfjs broadcasts, and sums in a general reduction. In a graph TensorFlow also fuses a BiasAdd with the convolution or product
- * before it and the rectifier after it.
+ * before it and the rectifier after it. The sum over a map of channels is a plain Sum: the op for biases would be fused with the
+ * gradient of the convolution's filter, and both together then take longer than one after the other.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { type KernelCall, type TensorflowKernel, textAttr, typeAttr } from "./kernel.ts";
+import { DTYPES } from "../capture/binding.ts";
+import { flagAttr, type KernelCall, type TensorflowKernel, textAttr, typeAttr } from "./kernel.ts";
 
 const SUM = "BiasAddGrad";
 
@@ -33,8 +35,18 @@ export function biasAdd(): TensorflowKernel {
 /** Sums a gradient to the bias'. */
 export const biasSum: TensorflowKernel = {
   name: SUM,
-  run: ({ inputs, backend }) =>
-    backend.executeSingleOutput(SUM, [typeAttr(backend, "T"), textAttr(backend, "data_format", "NHWC")], [inputs.dy!]),
+  run({ inputs, backend }) {
+    const dy = inputs.dy!;
+    const type = typeAttr(backend, "T");
+    if (dy.shape.length === 2) {
+      return backend.executeSingleOutput(SUM, [type, textAttr(backend, "data_format", "NHWC")], [dy]);
+    }
+    const axes = tf.tensor1d([...dy.shape.keys()].slice(0, -1), "int32");
+    const attrs = [type, typeAttr(backend, "Tidx", DTYPES.int32), flagAttr(backend, "keep_dims", false)];
+    const sum = backend.executeSingleOutput("Sum", attrs, [dy, axes]);
+    axes.dispose();
+    return sum;
+  },
 };
 
 /** The gradient of a sum, with that of a bias in one op. */

@@ -10,7 +10,7 @@ import { seededUniform } from "./seeded-uniform.ts";
 import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 1;
+export const KERNELS_REVISION = 2;
 
 let installed = false;
 
