@@ -1,5 +1,7 @@
 import type { RunConfigInput } from "@distillate/train";
+import { cifar10 } from "./cifar10.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { fashionMnistSmall } from "./fashion-mnist-small.ts";
 import { fewLabels } from "./few-labels.ts";
 import { imageFolder } from "./image-folder.ts";
 import { losses } from "./losses.ts";
@@ -9,6 +11,8 @@ import { mnist } from "./mnist.ts";
 export const RECIPES: { readonly [name: string]: RunConfigInput } = {
   mnist,
   "fashion-mnist": fashionMnist,
+  "fashion-mnist-small": fashionMnistSmall,
+  cifar10,
   "few-labels": fewLabels,
   "image-folder": imageFolder,
   losses,

@@ -1,6 +1,6 @@
 /** Chains, tables, searches and merged reports, as the command line has them: cut off, gone on, compared. */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
@@ -91,8 +91,9 @@ function npy(bytes: Buffer, classes: number): Buffer {
 test("a student of what a teacher said is the student of the teacher, byte by byte; a shuffled table is found", async () => {
   const taught = await scratch({});
   expect((await distillate(taught.run)).status).toBe(0);
-  for (const part of ["train", "test"]) {
-    const said = await readFile(taught.at(`out/teacher/${part}-logits.bin`));
+  const [view] = await readdir(taught.at("out/teacher/views"));
+  for (const [part, file] of Object.entries({ train: `views/${view}`, test: "test-logits.bin" })) {
+    const said = await readFile(taught.at(`out/teacher/${file}`));
     await writeFile(taught.at(`${part}.npy`), npy(said, 10));
     // A quarter of the rows further on: right in number, and all at the wrong images.
     const turned = Buffer.concat([said.subarray(said.length / 4), said.subarray(0, said.length / 4)]);

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { Distill } from "./losses/config.ts";
 import { real, whole } from "./ranges.ts";
 
-const Augment = v.strictObject({
+const AUGMENT = {
   /** Largest shift along each axis, in pixels. */
   shift: v.optional(whole(0, 64), 0),
   /** Mirror left and right with probability one half. */
@@ -20,7 +20,27 @@ const Augment = v.strictObject({
   mixup: v.optional(real(0, 2), 0),
   /** Paste a rectangle of one image into another, with Beta(cutmix, cutmix) shares. */
   cutmix: v.optional(real(0, 2), 0),
-});
+  /**
+   * Show each image in so many views, one an epoch and then from the first again, the same for all seeds of the run: what a
+   * teacher says of a view is then computed once and kept. Left out, every epoch makes new ones.
+   */
+  views: v.optional(
+    v.strictObject({
+      count: whole(1, 1000),
+      seed: v.optional(whole(0, 2 ** 31 - 1), 0),
+      /** Keep the teacher's logits in half the bytes, rounded to 11 bits. */
+      float16: v.optional(v.boolean(), false),
+    }),
+  ),
+} as const;
+
+const Augment = v.pipe(
+  v.strictObject(AUGMENT),
+  v.check(
+    ({ views, mixup, cutmix }) => views === undefined || (mixup === 0 && cutmix === 0),
+    "views without mixup and cutmix: what a teacher says of one image is not what it says of a blend",
+  ),
+);
 
 const Data = v.strictObject({
   kind: v.picklist(["mnist", "fashion-mnist", "idx", "image-folder"]),

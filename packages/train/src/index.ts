@@ -58,6 +58,7 @@ export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
 export { type ReadTable, readTable, type TableData, type TableTeacher } from "./distill/teachers/table.ts";
 export { atTemperature } from "./distill/temperature.ts";
+export { type ViewStore, viewedTeacher } from "./distill/viewed-teacher.ts";
 export {
   type CompiledStep,
   type CompileOptions,

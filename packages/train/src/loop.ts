@@ -12,6 +12,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { compileTraining, type LossValues, type Teacher } from "./compiled-training.ts";
 import type { TrainingConfig } from "./config.ts";
+import { viewAt } from "./data/augment.ts";
 import { batches } from "./data/batches.ts";
 import type { Images } from "./data/dataset.ts";
 import type { Split } from "./data/split.ts";
@@ -149,12 +150,11 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
       const epoch = at.epoch + 1;
       const started = { time: clock(), samples: at.samples };
       let rate = 0;
-      const view = { seed, epoch };
       const order = {
         batchSize,
         preprocess,
-        shuffle: view,
-        augment: { ...training.augment, ...view },
+        shuffle: { seed, epoch },
+        augment: { ...training.augment, ...viewAt(training.augment, seed, epoch) },
         ...(options.hidden && { hidden: options.hidden }),
         skip: at.batch,
       };

@@ -1,4 +1,4 @@
-/** Teachers that are there already: looked at, asked about all images once, and written down; or what they said, read. */
+/** Teachers that are there already: looked at and written down; or what they said, read. */
 import { basename, join, resolve } from "node:path";
 import {
   accuracyOf,
@@ -15,9 +15,9 @@ import {
 import { TOOL_VERSION } from "../version.ts";
 import { sha256 } from "./content-hash.ts";
 import type { PipelineContext } from "./context.ts";
-import { keptFiles, logitsBytes, TEST_LOGITS, TRAIN_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
+import { logitsBytes, TEST_LOGITS, TRAIN_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
 import { runStage, type StageOutcome } from "./stage.ts";
-import type { Kept, TrainingOutcome } from "./training-task.ts";
+import type { TrainingOutcome } from "./training-task.ts";
 
 /** What the stage says about the teacher, in its directory; its hash is that of what the teacher says. */
 export const TEACHER_FILE = "teacher.json";
@@ -27,7 +27,6 @@ export async function bringIn(
   { config, engine, data, onEvent, clock }: PipelineContext,
   { id, teacher }: BringPlan,
   directory: string,
-  keeps: Kept,
 ): Promise<StageOutcome<TrainingOutcome>> {
   const fingerprint = await fingerprintOf(resolve(teacher.from));
   return runStage<TrainingOutcome>(
@@ -43,10 +42,9 @@ export async function bringIn(
         splitSeed: config.seeds[0],
         teacher,
         fingerprint,
-        keeps,
       },
       run: async () => {
-        const { images, validation } = learningSetOf(data, config);
+        const { validation } = learningSetOf(data, config);
         const brought = await bringTeacher(teacher, { labels: data.labels, images: data.train, validation });
         const { classifier, preprocess, notes } = brought;
         try {
@@ -54,14 +52,13 @@ export async function bringIn(
           const validated = await brought.logits(data.train, validation);
           const validationAccuracy = accuracyOf(validated, data.train.classes, validation);
           await writeLogits(directory, TEST_LOGITS, await brought.logits(data.test));
-          if (keeps.validation) await writeLogits(directory, VALIDATION_LOGITS, validated);
-          if (keeps.train) await writeLogits(directory, TRAIN_LOGITS, await brought.logits(images));
+          await writeLogits(directory, VALIDATION_LOGITS, validated);
           const { format, bytes, parameters } = classifier;
           const facts = { file: basename(teacher.from), format, fingerprint, bytes, parameters, preprocess, notes };
           await writeFacts(directory, { ...facts, validationAccuracy });
           return {
             result: { ...(parameters !== undefined && { parameters }), bytes, epoch: 0, validationAccuracy },
-            files: [TEACHER_FILE, TEST_LOGITS, ...keptFiles(keeps)],
+            files: [TEACHER_FILE, TEST_LOGITS, VALIDATION_LOGITS],
           };
         } finally {
           classifier.dispose();
@@ -81,7 +78,6 @@ export async function readIn(
   { config, data, onEvent, clock }: PipelineContext,
   { id, teacher }: TablePlan,
   directory: string,
-  keeps: Kept,
 ): Promise<StageOutcome<TrainingOutcome>> {
   const { images, validation } = learningSetOf(data, config);
   const { labels, test: testImages, hash } = data;
@@ -98,7 +94,6 @@ export async function readIn(
         validation: config.data.validation,
         splitSeed: config.seeds[0],
         tables,
-        keeps,
       },
       run: async () => {
         const notes = [...train.notes, ...test.notes];
@@ -107,12 +102,12 @@ export async function readIn(
         const validationAccuracy = accuracyOf(validated, data.train.classes, validation);
         checkAccuracy(teacher.logits.train, validationAccuracy, validation.length, data.labels.length);
         await writeLogits(directory, TEST_LOGITS, test.logits);
-        if (keeps.validation) await writeLogits(directory, VALIDATION_LOGITS, validated);
-        if (keeps.train) await writeLogits(directory, TRAIN_LOGITS, train.logits);
+        await writeLogits(directory, VALIDATION_LOGITS, validated);
+        await writeLogits(directory, TRAIN_LOGITS, train.logits);
         await writeFacts(directory, { files, bytes, tables, notes, validationAccuracy });
         return {
           result: { bytes, epoch: 0, validationAccuracy },
-          files: [TEACHER_FILE, TEST_LOGITS, ...keptFiles(keeps)],
+          files: [TEACHER_FILE, TEST_LOGITS, VALIDATION_LOGITS, TRAIN_LOGITS],
         };
       },
     },

@@ -16,6 +16,7 @@ import {
 } from "@distillate/train";
 import { readLogits, TRAIN_LOGITS } from "./logits-file.ts";
 import type { TrainingTask } from "./training-task.ts";
+import { viewStoreIn } from "./view-store.ts";
 
 /** What the network is trained on. */
 export interface Lessons {
@@ -33,16 +34,19 @@ export async function hearSpeakers(
 ): Promise<Pick<TrainOptions, "teacher" | "tapped">> {
   const { augment } = plan.network.training;
   const guides = [];
-  for (const { plan: speaker, directory, weight } of speakers) {
-    const table = () => readLogits(join(directory, TRAIN_LOGITS), data.labels.length);
-    const facts = { images, preprocess, augment, table };
-    if (speaker.kind === "table") guides.push({ weight, teacher: tableTeacher(await table(), images.count) });
-    else if (speaker.kind === "bring") {
+  for (const { plan: speaker, directory, weight, hash } of speakers) {
+    const classes = data.labels.length;
+    const viewStore = viewStoreIn(directory, augment, { classes, of: [hash, data.hash, images.count] });
+    const facts = { images, preprocess, augment, viewStore };
+    if (speaker.kind === "table") {
+      const table = await readLogits(join(directory, TRAIN_LOGITS), classes);
+      guides.push({ weight, teacher: tableTeacher(table, images.count) });
+    } else if (speaker.kind === "bring") {
       const brought = await openTeacher(speaker.teacher, { labels: data.labels, images: data.train, validation });
-      guides.push({ weight, ...(await guideByBrought(brought, facts)) });
+      guides.push({ weight, ...guideByBrought(brought, facts) });
     } else {
       const teacher = await loadModel((await readCheckpoint(directory)).artifacts);
-      guides.push({ weight, ...(await guide(model, teacher, objective, { ...facts, seed: plan.seed })) });
+      guides.push({ weight, ...guide(model, teacher, objective, { ...facts, seed: plan.seed }) });
     }
   }
   const [only, ...others] = guides;

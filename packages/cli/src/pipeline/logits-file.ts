@@ -1,21 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logits, writeFileAtomic } from "@distillate/train";
-import type { Kept } from "./training-task.ts";
+import { float16Bits, float16Value } from "./float16.ts";
 
 /** Logits on the test part: float32, row after row. */
 export const TEST_LOGITS = "test-logits.bin";
 /** The same with the weights of the last epoch, whatever the validation part says of it. */
 export const LAST_TEST_LOGITS = "last-test-logits.bin";
-/** Logits on all images that students learn from. */
+/** What a teacher of which nothing else is there said of all images that students learn from. */
 export const TRAIN_LOGITS = "train-logits.bin";
 /** Logits on the validation part. */
 export const VALIDATION_LOGITS = "validation-logits.bin";
-
-/** The files of logits that a network leaves beside {@link TEST_LOGITS}. */
-export function keptFiles({ train, validation }: Kept): readonly string[] {
-  return [...(train ? [TRAIN_LOGITS] : []), ...(validation ? [VALIDATION_LOGITS] : [])];
-}
 
 /** Writes logits into a stage's directory. */
 export async function writeLogits(directory: string, file: string, logits: Pick<Logits, "values">): Promise<void> {
@@ -31,4 +26,20 @@ export function logitsBytes({ values }: Pick<Logits, "values">): Uint8Array {
 export async function readLogits(path: string, classes: number): Promise<Logits> {
   const { buffer, byteOffset, byteLength } = await readFile(path);
   return { classes, values: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)) };
+}
+
+/** Writes logits as float16, to the nearest. */
+export async function writeHalfLogits(
+  directory: string,
+  file: string,
+  { values }: Pick<Logits, "values">,
+): Promise<void> {
+  await writeFileAtomic(join(directory, file), new Uint8Array(Uint16Array.from(values, float16Bits).buffer));
+}
+
+/** Reads what {@link writeHalfLogits} wrote. */
+export async function readHalfLogits(path: string, classes: number): Promise<Logits> {
+  const { buffer, byteOffset, byteLength } = await readFile(path);
+  const bits = new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength));
+  return { classes, values: Float32Array.from(bits, float16Value) };
 }

@@ -2,7 +2,6 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  atTemperature,
   type LearntRange,
   learningSetOf,
   loadModel,
@@ -20,6 +19,7 @@ import {
 } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
+import { fineTuningPlan } from "./fine-tuning-plan.ts";
 import { hearSpeakers, type Lessons } from "./hear-speakers.ts";
 import { loadData } from "./load-data.ts";
 import { logitsBytes, TEST_LOGITS } from "./logits-file.ts";
@@ -120,18 +120,10 @@ async function fineTune(
   const { config, seed, tuning } = task;
   const { preprocess } = checkpoint.info;
   const student = quantizeAware(await loadModel(checkpoint.artifacts));
-  const { average: _none, patience: _never, ...rest } = config.student.training;
-  const { epochs, learningRate } = tuning;
-  // Images as they are: a few epochs at a low rate, in which ranges are learnt that the model will see.
-  const training = {
-    ...rest,
-    epochs,
-    optimizer: { ...rest.optimizer, learningRate },
-    augment: { ...rest.augment, ...STILL },
-  };
-  const { distill } = task.plan;
-  const softened = distill && temperature !== undefined ? atTemperature(distill, temperature) : distill;
-  const objective = objectiveOf(training, softened).filter((term) => !("taps" in term));
+  const plan = fineTuningPlan(task.plan, config.student.training, tuning, temperature);
+  const { training } = plan.network;
+  const objective = objectiveOf(training, plan.distill).filter((term) => !("taps" in term));
+  const speakers = await hearSpeakers({ ...task, plan }, student.model, objective, { data, set, preprocess });
   const result = await trainModel({
     model: student.model,
     images: set.images,
@@ -140,7 +132,7 @@ async function fineTune(
     preprocess,
     training,
     objective,
-    ...(await hearSpeakers(task, student.model, objective, { data, set, preprocess })),
+    ...speakers,
     seed,
     directory,
     signal,
@@ -150,6 +142,5 @@ async function fineTune(
 }
 
 const JOB = "quantize-aware";
-const STILL = { shift: 0, flip: false, erase: 0, colour: 0, mixup: 0, cutmix: 0 } as const;
 
 serveParent(train);

@@ -2,25 +2,18 @@
  * The stages that end in a network: teachers, assistants, baselines, students and what follows them. Each trains in its own
  * process, as many at once as the machine has room for.
  */
-import {
-  CHECKPOINT_FILES,
-  isAugmenting,
-  type NetworkPlan,
-  planNetworks,
-  type Role,
-  type TrainPlan,
-} from "@distillate/train";
+import { CHECKPOINT_FILES, type NetworkPlan, planNetworks, type Role, type TrainPlan } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { bringIn, readIn, TEACHER_FILE } from "./bring-stage.ts";
 import { runInChild } from "./child-process.ts";
 import type { PipelineContext } from "./context.ts";
-import { keptFiles, LAST_TEST_LOGITS, TEST_LOGITS } from "./logits-file.ts";
+import { LAST_TEST_LOGITS, TEST_LOGITS, VALIDATION_LOGITS } from "./logits-file.ts";
 import { takeMean } from "./mean-stage.ts";
 import { type Job, runJobs } from "./schedule-jobs.ts";
 import { outputHash, runStage, type StageOutcome, type StageRecord } from "./stage.ts";
 import { trainingSlots } from "./training-slots.ts";
-import type { Kept, SpeakerTask, TrainingOutcome, TrainingTask } from "./training-task.ts";
+import type { SpeakerTask, TrainingOutcome, TrainingTask } from "./training-task.ts";
 
 /** A finished network: where its files are and what its stage recorded. */
 export interface Trained extends Pick<NetworkPlan, "id" | "group" | "role" | "title" | "seed" | "kind"> {
@@ -63,7 +56,7 @@ export async function trainNetworks(
 /**
  * Makes one network.
  *
- * @param plans - All of its run: who learns from it decides what it leaves behind.
+ * @param plans - All of its run.
  * @param networks - Those that it needs.
  */
 export async function makeNetwork(
@@ -73,22 +66,21 @@ export async function makeNetwork(
   networks: Networks,
 ): Promise<Trained> {
   const directory = context.directoryOf(plan);
-  const keeps = keptOf(plan, plans);
   const { id, group, role, title, seed, kind } = plan;
   const trained = ({ record, cached }: StageOutcome<TrainingOutcome>, file: string): Trained => {
     return { id, group, role, title, seed, kind, directory, record, hash: outputHash(record, file), cached };
   };
   switch (plan.kind) {
     case "bring":
-      return trained(await bringIn(context, plan, directory, keeps), TEACHER_FILE);
+      return trained(await bringIn(context, plan, directory), TEACHER_FILE);
     case "table":
-      return trained(await readIn(context, plan, directory, keeps), TEACHER_FILE);
+      return trained(await readIn(context, plan, directory), TEACHER_FILE);
     case "mean": {
       const members = plan.of.map(({ id, weight }) => ({ trained: networks.get(id)!, weight }));
       return trained(await takeMean(context, plan, directory, members), TEACHER_FILE);
     }
     case "train":
-      return trained(await trainOne(context, plan, directory, keeps, plans, networks), "weights.bin");
+      return trained(await trainOne(context, plan, directory, plans, networks), "weights.bin");
   }
 }
 
@@ -98,25 +90,12 @@ function needsOf(plan: NetworkPlan): readonly string[] {
   return [...plan.speakers.map(({ id }) => id), ...(plan.from === undefined ? [] : [plan.from])];
 }
 
-/** What those read that learn from it: where their images stay the same, a table of what it says of each. */
-function keptOf({ id }: NetworkPlan, plans: readonly NetworkPlan[]): Kept {
-  return {
-    train: plans.some(
-      (plan) =>
-        plan.kind === "train" &&
-        plan.speakers.some((speaker) => speaker.id === id) &&
-        !isAugmenting(plan.network.training.augment),
-    ),
-    validation: plans.some((plan) => plan.kind === "mean" && plan.of.some((member) => member.id === id)),
-  };
-}
-
-/** Those whose word a network hears, as its process is told of them, with the hash that decides what they say. */
+/** Those whose word a network hears, as its process is told of them. */
 export function speakersFor(
   { speakers }: Pick<TrainPlan, "speakers">,
   plans: readonly NetworkPlan[],
   networks: Networks,
-): readonly (SpeakerTask & { readonly hash: string })[] {
+): readonly SpeakerTask[] {
   return speakers.map(({ id, weight }) => {
     const { directory, hash } = networks.get(id)!;
     return { plan: plans.find((other) => other.id === id)!, directory, weight, hash };
@@ -127,7 +106,6 @@ async function trainOne(
   { config, engine, data, onEvent, signal, clock }: PipelineContext,
   plan: TrainPlan,
   directory: string,
-  keeps: Kept,
   plans: readonly NetworkPlan[],
   networks: Networks,
 ): Promise<StageOutcome<TrainingOutcome>> {
@@ -148,7 +126,6 @@ async function trainOne(
         splitSeed: config.seeds[0],
         seed,
         network,
-        keeps,
         ...(speakers.length > 0 && { distill, speakers: speakers.map(({ hash, weight }) => [hash, weight]) }),
         ...(from && { from: from.hash, freeze }),
       },
@@ -158,7 +135,6 @@ async function trainOne(
           config,
           engine: engine.name,
           directory,
-          keeps,
           speakers,
           ...(from && { from: from.directory }),
         };
@@ -167,7 +143,7 @@ async function trainOne(
           onEvent,
           signal,
         });
-        return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, LAST_TEST_LOGITS, ...keptFiles(keeps)] };
+        return { result, files: [...CHECKPOINT_FILES, TEST_LOGITS, LAST_TEST_LOGITS, VALIDATION_LOGITS] };
       },
     },
   );

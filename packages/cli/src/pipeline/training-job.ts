@@ -19,7 +19,7 @@ import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
 import { hearSpeakers } from "./hear-speakers.ts";
 import { loadData } from "./load-data.ts";
-import { LAST_TEST_LOGITS, TEST_LOGITS, TRAIN_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
+import { LAST_TEST_LOGITS, TEST_LOGITS, VALIDATION_LOGITS, writeLogits } from "./logits-file.ts";
 import { pipelineEvent } from "./training-events.ts";
 import { preprocessFor } from "./training-preprocess.ts";
 import type { TrainingOutcome, TrainingTask } from "./training-task.ts";
@@ -29,7 +29,7 @@ async function train(
   onEvent: (event: PipelineEvent) => void,
   signal: AbortSignal,
 ): Promise<TrainingOutcome> {
-  const { plan, config, directory, keeps } = task;
+  const { plan, config, directory } = task;
   const { id: job, network, role, seed } = plan;
   await mkdir(directory, { recursive: true });
   const engine = await selectEngine({ engine: task.engine });
@@ -68,10 +68,7 @@ async function train(
 
   await writeLogits(directory, LAST_TEST_LOGITS, last!);
   await writeLogits(directory, TEST_LOGITS, predictLogits(model, data.test, preprocess));
-  if (keeps.train) await writeLogits(directory, TRAIN_LOGITS, predictLogits(model, set.images, preprocess));
-  if (keeps.validation) {
-    await writeLogits(directory, VALIDATION_LOGITS, predictLogits(model, set.images, preprocess, set.validation));
-  }
+  await writeLogits(directory, VALIDATION_LOGITS, predictLogits(model, set.images, preprocess, set.validation));
   const parameters = model.countParams();
   await writeCheckpoint(directory, model, {
     role,

@@ -10,7 +10,6 @@ export interface TrainingTask {
   readonly speakers: readonly SpeakerTask[];
   /** The checkpoint whose weights it begins with. */
   readonly from?: string;
-  readonly keeps: Kept;
 }
 
 /** One whose word is heard. */
@@ -18,13 +17,8 @@ export interface SpeakerTask {
   readonly plan: NetworkPlan;
   readonly directory: string;
   readonly weight: number;
-}
-
-/** Which logits a network leaves behind beside those on the test part: what others read. */
-export interface Kept {
-  /** On all images that students learn from. */
-  readonly train: boolean;
-  readonly validation: boolean;
+  /** Of what decides everything it says. */
+  readonly hash: string;
 }
 
 /** What it answers; the files are in the directory. */

@@ -16,6 +16,17 @@ export function isAugmenting({ shift, flip, erase, colour, mixup, cutmix }: Augm
   return shift > 0 || flip || erase > 0 || colour > 0 || mixup > 0 || cutmix > 0;
 }
 
+/** Decides, with the sample, what happens to an image. */
+export interface ViewKey {
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+/** What an epoch of a training sees: new views, or the next of those that it goes round. Epochs count from 1. */
+export function viewAt({ views }: AugmentConfig, seed: number, epoch: number): ViewKey {
+  return views ? { seed: views.seed, epoch: ((epoch - 1) % views.count) + 1 } : { seed, epoch };
+}
+
 /**
  * Writes one augmented image to `target`.
  *
@@ -27,7 +38,7 @@ export function augmentImage(
   target: Uint8Array,
   shape: readonly [number, number, number],
   config: AugmentConfig,
-  key: { readonly seed: number; readonly epoch: number; readonly sample: number },
+  key: ViewKey & { readonly sample: number },
 ): void {
   const [height, width, channels] = shape;
   const random = randomFor(key.seed, key.epoch, key.sample);

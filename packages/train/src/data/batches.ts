@@ -1,7 +1,7 @@
 import { normalizeImage, type PreprocessSpec } from "@distillate/bundle";
 import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
-import { augmentImage, isAugmenting } from "./augment.ts";
+import { augmentImage, isAugmenting, type ViewKey } from "./augment.ts";
 import { type Images, NO_LABEL } from "./dataset.ts";
 import { isMixing, type Mixed, mixBatch } from "./mix.ts";
 
@@ -16,6 +16,8 @@ export interface Batch {
   readonly classes: Int32Array;
   /** There where images were mixed: whose labels count beside their own. */
   readonly mixed?: Mixed;
+  /** There where images were changed: by which view. */
+  readonly view?: ViewKey;
 }
 
 /** How {@link batches} goes through a set. */
@@ -24,7 +26,7 @@ export interface BatchOptions {
   readonly preprocess: PreprocessSpec;
   /** In an order of this seed and epoch; without it in the order of the indices. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
-  readonly augment?: AugmentConfig & { readonly seed: number; readonly epoch: number };
+  readonly augment?: AugmentConfig & ViewKey;
   /** Samples whose label nobody may look at. */
   readonly hidden?: ReadonlySet<number>;
   /** Batches to leave out at the start: where a resumed epoch goes on. */
@@ -60,6 +62,7 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
       indices: members,
       inputs: inputs.subarray(0, size * length),
       classes: classes.subarray(0, size),
+      ...(changed && augment && { view: augment }),
     };
     if (augment && isMixing(augment)) {
       const key = { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };

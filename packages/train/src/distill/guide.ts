@@ -10,8 +10,8 @@ import { type Logits, predictLogits } from "../evaluate.ts";
 import type { TrainOptions } from "../loop.ts";
 import type { LossTerm } from "../losses/index.ts";
 import { tapStudent, tapsOf, tapTeacher } from "./taps.ts";
-import { cachedTeacher } from "./teacher-cache.ts";
 import type { BroughtTeacher } from "./teachers/bring.ts";
+import { type ViewStore, viewedTeacher } from "./viewed-teacher.ts";
 
 /** What {@link guide} needs to know of a training. */
 export interface GuideOptions {
@@ -19,42 +19,40 @@ export interface GuideOptions {
   readonly preprocess: PreprocessSpec;
   readonly augment: AugmentConfig;
   readonly seed: number;
-  /** Reads the teacher's logits for all images; called only where every epoch sees the same view of each. */
-  readonly table: () => Promise<Logits>;
+  /** Keeps its logits where epochs come back to the same views of the images; without it they are asked for again each time. */
+  readonly viewStore?: ViewStore;
 }
 
 /**
  * The teacher's part in {@link TrainOptions}, with the student's taps where losses compare layers.
  *
- * @throws DistillateError `tap-unknown`, `tap-mismatch` or `teacher-cache-mismatch`.
+ * @throws DistillateError `tap-unknown` or `tap-mismatch`; once training, `teacher-cache-mismatch`.
  */
-export async function guide(
+export function guide(
   student: LayersModel,
   teacher: LayersModel,
   objective: readonly LossTerm[],
-  { images, preprocess, augment, seed, table }: GuideOptions,
-): Promise<Pick<TrainOptions, "teacher" | "tapped">> {
+  { images, preprocess, augment, seed, viewStore }: GuideOptions,
+): Pick<TrainOptions, "teacher" | "tapped"> {
   if (tapsOf(objective).length > 0) {
     return {
       teacher: tapTeacher(teacher, objective),
       tapped: tapStudent(student, teacher, objective, seed),
     };
   }
-  if (isAugmenting(augment)) return { teacher: { model: teacher, names: [] } };
-  return {
-    teacher: await cachedTeacher(await table(), images.count, (some) =>
-      predictLogits(teacher, images, preprocess, some),
-    ),
-  };
+  if (seesNewViews(augment)) return { teacher: { model: teacher, names: [] } };
+  const ask = (some: Images): Logits => predictLogits(teacher, some, preprocess);
+  return { teacher: viewedTeacher({ images, augment, ask, ...(viewStore && { store: viewStore }) }) };
 }
 
 /** {@link guide} by a teacher that was trained elsewhere: by its logits alone, on images as it knows them. */
-export async function guideByBrought(
+export function guideByBrought(
   teacher: BroughtTeacher,
-  { images, preprocess, augment, table }: Omit<GuideOptions, "seed">,
-): Promise<{ readonly teacher: AskedTeacher }> {
-  if (!isAugmenting(augment)) {
-    return { teacher: await cachedTeacher(await table(), images.count, (some) => teacher.logits(images, some)) };
+  { images, preprocess, augment, viewStore }: Omit<GuideOptions, "seed">,
+): { readonly teacher: AskedTeacher } {
+  if (!seesNewViews(augment)) {
+    const ask = (some: Images): Promise<Logits> => teacher.logits(some);
+    return { teacher: viewedTeacher({ images, augment, ask, ...(viewStore && { store: viewStore }) }) };
   }
   return {
     teacher: async ({ size, inputs }) => {
@@ -63,6 +61,11 @@ export async function guideByBrought(
       return { logits: tf.tensor2d(values, [size, classes]) };
     },
   };
+}
+
+/** Whether a view of an image is never seen again, so that to keep what a teacher says of it would be of no use. */
+function seesNewViews(augment: AugmentConfig): boolean {
+  return isAugmenting(augment) && !augment.views;
 }
 
 /** Back from what the student is given, channels last, to bytes; mixed images are rounded to them. */
