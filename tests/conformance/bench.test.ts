@@ -33,7 +33,7 @@ test("both files in both runtimes: the same answers, times of every kind, a repo
     expect(target.latency!.summary!.p50).toBeGreaterThan(0);
     expect(target.latency!.energy!.assumption).toMatch(/RAPL|assumed/);
     expect(target.offline!.samplesPerSecond).toBeGreaterThan(0);
-    expect(target.paced!.samples.length + target.paced!.skipped).toBe(100);
+    expect(target.paced!.samples.length + target.paced!.skipped).toBe(200);
     expect(target.sustained!.timeline.length).toBeGreaterThan(0);
     expect(target.coldStart!.starts[0]).toMatchObject({ session: expect.any(Number), firstRun: expect.any(Number) });
     expect(target.coldStart!.memory!.peakRss).toBeGreaterThan(1e7);
@@ -53,13 +53,15 @@ test("a target that dies, one of another shape and one that is missing are entri
   const fine = targetOf(cnn, "fp32", "onnxruntime-node", "node");
   const dying = { ...fine, id: "dying", runtime: new URL("../fixtures/dying-target.mjs", import.meta.url).href };
   const other = { ...targetOf(directories.get("resnet-8")!, "fp32", "onnxruntime-node", "node"), id: "other" };
+  const hungry = { ...fine, id: "hungry", runtime: new URL("../fixtures/hungry-target.mjs", import.meta.url).href };
   const missing = { ...fine, id: "missing", source: join(cnn, "none.onnx") };
   const saved: BenchReport[] = [];
   const rule = { name: "moment", runs: 4, milliseconds: 2_000, patience: 1, coldStarts: 0 };
   const report = await runBench(
-    momentOf([fine, dying, other, missing], probeInputs(bundle), {
+    momentOf([fine, dying, hungry, other, missing], probeInputs(bundle), {
       rule,
       scenarios: [],
+      execArgv: ["--import", "tsx", "--conditions=@distillate/source", "--max-old-space-size=96"],
       onReport: async (sofar) => void saved.push(sofar),
     }),
   );
@@ -67,10 +69,12 @@ test("a target that dies, one of another shape and one that is missing are entri
   expect(problems).toEqual({
     [fine.id]: undefined,
     dying: "target-died",
+    hungry: "target-died",
     other: "shape-mismatch",
     missing: "target-failed",
   });
   expect(report.targets[1]!.problem!.message).toContain("SIGKILL");
+  expect(report.targets[2]!.problem!.message).toContain("JavaScript heap out of memory");
   // It had blocks before it died, and the others went on after it.
   expect(report.targets[1]!.latency!.blocks.length).toBeGreaterThan(0);
   expect(report.targets[0]!.latency!.blocks.length).toBeGreaterThan(report.targets[1]!.latency!.blocks.length);

@@ -23,7 +23,11 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
   const directory = await mkdtemp(join(tmpdir(), "distillate-bench-"));
   const bundle = (await fixtureBundles()).find(({ name }) => name === "cnn")!;
   await writeBundle(bundle, join(directory, "bundle"));
-  const [json, html] = [join(directory, "bench.json"), join(directory, "bench.html")];
+  const [json, html, csv] = ["bench.json", "bench.html", "bench.csv"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
   const measured = distillate(
     "bench",
     join(directory, "bundle"),
@@ -35,6 +39,8 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
     json,
     "--html",
     html,
+    "--csv",
+    csv,
   );
   expect(measured.err).toBe("");
   expect(measured.status).toBe(0);
@@ -44,6 +50,7 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
   const report = parseReport(await readFile(json, "utf8"), json);
   expect(report.targets.map(({ model }) => model)).toEqual(["fp32", "int8"]);
   expect(await readFile(html, "utf8")).toContain("Where the time goes");
+  expect((await readFile(csv, "utf8")).split("\n")[1]).toMatch(/^"fp32, onnxruntime-node",fp32,/);
 
   const same = distillate("compare", json, json);
   expect([same.status, same.err]).toEqual([0, ""]);
@@ -74,7 +81,7 @@ test("what cannot be measured or compared is an error that says why", async () =
   for (const [args, status, message] of [
     [["bench", cut], 1, "error model-refused"],
     [["bench", directory], 2, "neither an .onnx file nor a bundle"],
-    [["bench", cut, "--rule", "long"], 2, "--rule long is unknown; there are rapid, quick, normal"],
+    [["bench", cut, "--rule", "long"], 2, "--rule long is unknown; there are minute, rapid, quick, normal"],
     [["compare", other, other], 1, "error bench-version"],
     [["compare", join(directory, "none.json"), other], 1, "error bench-unreadable"],
     [["compare", cut, other], 2, "two JSON files, or two .onnx files"],

@@ -13,6 +13,8 @@ export interface Block {
   readonly calibration: readonly [before: number, after: number];
   /** Processor time of the process in this block, where it can be read. */
   readonly cpuMilliseconds?: number | undefined;
+  /** What happened to a page meanwhile, such as `hidden`; see `page/surroundings.ts`. */
+  readonly noticed?: readonly string[] | undefined;
 }
 
 /** What a block needs. */

@@ -1,6 +1,6 @@
 /** How a host in another process or page is asked: one method, its arguments, a value or an error that survives the way. */
 import { DistillateError, type DistillateErrorInit, isDistillateError } from "@distillate/bundle";
-import type { Host, Opened } from "./host.ts";
+import type { Host, Opened, ReenteredHost } from "./host.ts";
 import type { InputSet, TargetSpec } from "./target.ts";
 
 /** The answer to one question. */
@@ -30,13 +30,15 @@ export interface Connection {
   readonly alive: boolean;
   call(method: keyof Host, args: readonly unknown[]): Promise<unknown>;
   end(): Promise<void>;
+  /** Loads the page again in the same browser profile; places without a cache of their own have no such thing. */
+  reload?(): Promise<void>;
 }
 
 /**
  * A host elsewhere that comes back: when one target takes its place down, its own call fails, and the others are opened again in
  * a fresh place as soon as they are asked for.
  */
-export function revivingHost(inputs: InputSet, connect: () => Promise<Connection>): Host {
+export function revivingHost(inputs: InputSet, connect: () => Promise<Connection>): ReenteredHost {
   const specs = new Map<string, TargetSpec>();
   const opened = new Set<string>();
   let connection: Connection | undefined;
@@ -48,14 +50,14 @@ export function revivingHost(inputs: InputSet, connect: () => Promise<Connection
     await connection.call("setInputs", [inputs]);
     return connection;
   };
-  const open = async (spec: TargetSpec): Promise<Opened> => {
+  const open = async (spec: TargetSpec, warm?: boolean): Promise<Opened> => {
     specs.set(spec.id, spec);
-    const result = (await (await connected()).call("open", [spec])) as Opened;
+    const result = (await (await connected()).call("open", [spec, warm])) as Opened;
     opened.add(spec.id);
     return result;
   };
   const on =
-    (method: "block" | "paced" | "outputs") =>
+    (method: "block" | "paced" | "outputs" | "growth") =>
     async (id: string, ...args: readonly unknown[]): Promise<unknown> => {
       const link = await connected();
       if (!opened.has(id)) await open(specs.get(id)!);
@@ -67,7 +69,16 @@ export function revivingHost(inputs: InputSet, connect: () => Promise<Connection
     block: on("block") as Host["block"],
     paced: on("paced") as Host["paced"],
     outputs: on("outputs") as Host["outputs"],
+    growth: on("growth") as Host["growth"],
     memory: async () => (await connected()).call("memory", []) as ReturnType<Host["memory"]>,
+    async reenter() {
+      const link = await connected();
+      if (link.reload === undefined) return false;
+      opened.clear();
+      await link.reload();
+      await link.call("setInputs", [inputs]);
+      return true;
+    },
     async close() {
       if (connection?.alive) await connection.end();
     },

@@ -1,6 +1,6 @@
 import { DistillateError } from "@distillate/bundle";
 import { expect, test } from "vitest";
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { createHost, type Host } from "./host.ts";
 import { answer, type Connection, revivingHost, unpack } from "./host-protocol.ts";
 import { type Onnxruntime, openSession, rowsOf } from "./session.ts";
@@ -51,6 +51,39 @@ test("a host opens, warms up, times and computes", async () => {
   expect(await host.outputs("a", 3)).toEqual([0, 1, 2]);
   expect((await host.paced("a", 100, 4)).missed).toBe(0);
   await expect(host.open(spec("b", "none"))).rejects.toMatchObject({ code: "runtime-unknown" });
+});
+
+test("what a target holds more than after its first block is its growth; what happened to the place is the block's", async () => {
+  let [tensors, wasmHeap] = [5, 100];
+  let events: readonly string[] = ["hidden"];
+  const opener = async (): Promise<OpenTarget> => ({
+    phases: {},
+    rowsPerCall: 1,
+    tensors: () => tensors,
+    prepare: () => async () => new Float32Array(1),
+    close: async () => undefined,
+  });
+  const noticed = (): readonly string[] => {
+    const found = events;
+    events = [];
+    return found;
+  };
+  const host = createHost({
+    openers: { fake: opener },
+    clock: systemClock,
+    memory: async () => ({}),
+    held: () => ({ wasmHeap }),
+    noticed,
+  });
+  await host.setInputs(INPUTS);
+  await host.open(spec("a"));
+  tensors += 32;
+  // It was hidden before the block.
+  expect((await host.block("a", 2, 1)).noticed).toBeUndefined();
+  expect(await host.growth("a")).toEqual({ rss: undefined, wasmHeap: 0, tensors: 0 });
+  [tensors, wasmHeap] = [tensors + 7, 164];
+  await host.block("a", 2, 1);
+  expect(await host.growth("a")).toEqual({ rss: undefined, wasmHeap: 64, tensors: 7 });
 });
 
 test("errors keep their code across a connection; others get one", async () => {

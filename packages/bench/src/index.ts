@@ -3,7 +3,7 @@ export { type Blocks, type BootstrapOptions, bootstrapRatio, type Interval } fro
 export { CALIBRATION_TOLERANCE, type Calibrate, createCalibration, steadyBlocks } from "./calibration.ts";
 export { type Clock, callsPerSample, measureResolution, systemClock } from "./clock.ts";
 export { compareLatency, type Side } from "./compare.ts";
-export { createHost, type Host, type HostParts, type Memory, type Opened } from "./host.ts";
+export { createHost, type Held, type Host, type HostParts, type Memory, type Opened } from "./host.ts";
 export {
   countedBlocks,
   type Measurable,

@@ -4,7 +4,7 @@ import { createCalibration, steadyBlocks } from "./calibration.ts";
 import { type Clock, callsPerSample, measureResolution } from "./clock.ts";
 import { countedBlocks, measureInterleaved } from "./measure.ts";
 import { runPaced } from "./paced.ts";
-import { lacking, STOP_RULES } from "./stop-rule.ts";
+import { lacking, STOP_RULES, sharedAmong } from "./stop-rule.ts";
 
 /** A clock that only moves when told, or by a step each time it is read. */
 function fakeClock(step = 0): Clock & { advance(milliseconds: number): number } {
@@ -79,6 +79,12 @@ test("stop rules want runs and time, both", () => {
   expect(lacking(STOP_RULES.rapid, 900, 5900)).toBe("900 of 64 runs, 5.9 of 6.0 s");
 });
 
+test("a rule with a time for all of them divides it: never more than each asks for, never too little for an interval", () => {
+  const times = [1, 5, 8, 40].map((targets) => sharedAmong(STOP_RULES.minute, targets).milliseconds);
+  expect(times).toEqual([6000, 4000, 2500, 2000]);
+  expect(sharedAmong(STOP_RULES.quick, 40)).toBe(STOP_RULES.quick);
+});
+
 const rule = { runs: 10, milliseconds: 1000 };
 
 test("targets are measured in rounds, the order drawn by the seed, until each fulfils the rule", async () => {
@@ -115,6 +121,18 @@ test("blocks of an unsteady machine are set aside, counted, and taken again", as
   expect(found!.invalid).toBeUndefined();
   expect(found!.blocks.filter(({ discarded }) => discarded)).toHaveLength(4);
   expect(countedBlocks(found!.blocks)).toHaveLength(10);
+});
+
+test("blocks of a hidden page are set aside and named", async () => {
+  let taken = 0;
+  const [found] = await measureInterleaved(
+    [{ id: "a", block: async () => ({ ...block(100), ...(taken++ % 3 === 0 && { noticed: ["hidden"] }) }) }],
+    { rule, seed: 1, patience: 1.2 },
+  );
+  expect(found!.blocks.filter(({ discarded }) => discarded)).toHaveLength(
+    found!.blocks.filter(({ noticed }) => noticed).length,
+  );
+  expect(found!.invalid).toContain("the page was hidden");
 });
 
 test("a machine that never settles ends as INVALID, with all that was measured", async () => {

@@ -16,7 +16,7 @@ export interface Measurable {
 /** A block with its round, and whether it counts. */
 export interface MeasuredBlock extends Block {
   readonly round: number;
-  /** Set aside: the machine's own pace moved. */
+  /** Set aside: the machine's own pace moved, or the page was hidden. */
   readonly discarded: boolean;
 }
 
@@ -92,18 +92,24 @@ function describe(
   error: unknown,
 ): Measurement {
   const steady = steadyBlocks(taken.map(({ calibration }) => calibration));
-  const blocks = taken.map((block, i) => ({ ...block, discarded: !steady[i]! }));
+  const blocks = taken.map((block, i) => ({ ...block, discarded: !steady[i]! || wasHidden(block) }));
   const kept = blocks.filter(({ discarded }) => !discarded);
   const milliseconds = kept.reduce((sum, block) => sum + block.milliseconds, 0);
   const short = lacking(rule, runsOf(kept), milliseconds);
   const unsteady = blocks.length - kept.length;
-  const because = unsteady > 0 ? `; ${unsteady} of ${blocks.length} blocks set aside, the machine was unsteady` : "";
+  const reason = taken.some(wasHidden) ? "the page was hidden, or the machine unsteady" : "the machine was unsteady";
+  const because = unsteady > 0 ? `; ${unsteady} of ${blocks.length} blocks set aside, ${reason}` : "";
   return {
     id,
     blocks,
     ...(short !== undefined && { invalid: `${short}${because}` }),
     ...(error !== undefined && { error }),
   };
+}
+
+/** Browsers slow hidden pages down. */
+function wasHidden({ noticed }: Block): boolean {
+  return noticed?.includes("hidden") === true;
 }
 
 function runsOf(blocks: readonly Block[]): number {

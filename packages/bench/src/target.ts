@@ -63,6 +63,8 @@ export interface OpenTarget {
   readonly rowsPerCall: number;
   /** More about where it runs, such as the name of a graphics adapter. */
   readonly details?: Readonly<Record<string, string | number | boolean>>;
+  /** Tensors that its runtime holds, where it counts them. */
+  tensors?(): number;
   /** Makes ready what a call on samples `first` to `first + rows - 1` needs, outside the time that is taken. */
   prepare(first: number, rows: number): () => Promise<Float32Array>;
   close(): Promise<void>;

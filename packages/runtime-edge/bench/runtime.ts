@@ -1,6 +1,7 @@
 /**
  * `pnpm bench:runtime [PAIRS]`: what this package costs beside bare onnxruntime-web in a worker, in one page of one Chromium,
- * call by call in turn; how long a load from the cache takes to its first result; and whether the page was ever held up.
+ * call by call in turn; how long a load from the cache takes to its first result; what aborting a call under way costs; and whether
+ * the page was ever held up.
  * Writes docs/results/runtime-overhead.json.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -8,12 +9,14 @@ import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { inPage, openSite, type Site } from "../../../tests/browser/sdk-page.ts";
 import { ONNXRUNTIME_VERSION } from "../src/backends/backend.ts";
+import { measureAborts } from "./abort.ts";
 
 const PAIRS = Number(process.argv[2] ?? 1000);
 const LOADS = 7;
+const ABORTS = 12;
 const RESULT = join(import.meta.dirname, "../../../docs/results/runtime-overhead.json");
 /** What the issue asks for, in milliseconds. */
-const BUDGET = { p50: 1.5, overheadP50: 0.2, load: 1200, longTask: 50 } as const;
+const BUDGET = { p50: 1.5, overheadP50: 0.2, load: 1200, longTask: 50, abort: 100 } as const;
 
 /** The least that an app could write: one session in a worker, one message a call. */
 const BARE_WORKER = `
@@ -89,6 +92,14 @@ function summary(values: readonly number[]): { p50: number; p90: number; p99: nu
   };
 }
 
+function worst(values: readonly number[]): { p50: number; max: number } {
+  return { p50: round(percentile(values, 0.5)), max: round(Math.max(...values)) };
+}
+
+function inWords({ p50, max }: { readonly p50: number; readonly max: number }): string {
+  return `${p50.toFixed(1)} and ${max.toFixed(1)}`;
+}
+
 /** From a page that has just opened to its first result, everything in its cache; the scripts' own loading counts. */
 async function measureLoads(
   site: Site,
@@ -158,6 +169,11 @@ const inMilliseconds = (values: readonly number[]): string =>
 console.log(
   `warm-cache load to first result: ${inMilliseconds(warm.load)} ms; long tasks: ${inMilliseconds(warm.longTasks)}`,
 );
+const aborts = await measureAborts(await site.freshPage(), ABORTS);
+const aborted = { rejected: worst(aborts.rejected), gap: worst(aborts.gap), next: worst(aborts.next) };
+console.log(
+  `aborting a call under way, median and most of ${ABORTS}: rejected after ${inWords(aborted.rejected)} ms, the page without a turn for ${inWords(aborted.gap)} ms, the next call answered after ${inWords(aborted.next)} ms`,
+);
 
 const result = {
   schema: 1,
@@ -170,6 +186,7 @@ const result = {
   models,
   warmLoad: { model: "cnn", samples: warm.load.map(round), median: round(percentile(warm.load, 0.5)) },
   longTasksWhileLoading: warm.longTasks.map(round),
+  abort: { model: "resnet-8", tries: ABORTS, ...aborted },
 };
 await mkdir(join(RESULT, ".."), { recursive: true });
 // Lists of numbers on one line, as the formatter wants them.

@@ -34,7 +34,7 @@ export async function connectToChild(execArgv: readonly string[] = process.execA
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let [alive, next, words] = [true, 0, ""];
   child.stderr!.on("data", (part: Buffer) => {
-    words = `${words}${part}`.slice(-2_000);
+    words = `${words}${part}`.slice(-8_000);
   });
   child.on("message", ({ id, ...answer }: FromHost) => {
     const settle = waiting.get(id);
@@ -81,10 +81,12 @@ export async function connectToChild(execArgv: readonly string[] = process.execA
 
 function died(how: string, words: string): DistillateError {
   const lines = words.split("\n").filter((line) => line.trim() !== "");
-  const last = lines.slice(-3).join(" | ");
+  // Node says what is wrong, then prints its own stack, which says nothing.
+  const fatal = lines.find((line) => line.startsWith("FATAL ERROR"));
+  const last = fatal ?? lines.slice(-3).join(" | ");
   return new DistillateError({
     code: "target-died",
     message: `its process ended with ${how}${last === "" ? "" : `: ${last}`}`,
-    hint: "SIGKILL mostly means that memory ran out. The other targets go on in a fresh process.",
+    hint: "SIGKILL and SIGABRT mostly mean that memory ran out. The other targets go on in a fresh process.",
   });
 }

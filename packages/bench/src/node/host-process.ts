@@ -25,6 +25,7 @@ const host = createHost({
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;
   },
+  held: () => ({ rss: process.memoryUsage.rss(), wasmHeap: watch.heapBytes() }),
   memory: async () => ({
     rss: process.memoryUsage.rss(),
     peakRss: process.resourceUsage().maxRSS * 1024,

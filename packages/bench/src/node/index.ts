@@ -1,12 +1,14 @@
 export { adviceOf } from "../report/advice.ts";
 export { type Compared, comparePairs, compareReports } from "../report/compare-reports.ts";
 export { compareMarkdown, compareText } from "../report/compare-text.ts";
+export { csvReport } from "../report/csv.ts";
 export { footnotes } from "../report/footnotes.ts";
-export { DEFAULT_GATE, parseGate } from "../report/gate.ts";
+export { DEFAULT_GATE, type Limit, parseGate } from "../report/gate.ts";
 export { htmlReport } from "../report/html.ts";
 export { markdownReport } from "../report/markdown.ts";
 export { type DeviceReport, deviceMatrix } from "../report/matrix.ts";
 export { textTable } from "../report/rows.ts";
 export { type BenchReport, formatReport, parseReport, type TargetReport } from "../report/schema.ts";
-export { findChromium } from "./chromium.ts";
+export { findChromium, launchChromium } from "./chromium.ts";
+export { openPlaces, type Places } from "./places.ts";
 export { type BenchEvent, type BenchOptions, runBench, SCENARIOS, type Scenario } from "./run-bench.ts";

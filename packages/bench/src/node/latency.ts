@@ -77,7 +77,11 @@ function latencyOf({ blocks, invalid }: Measurement, joules: number | undefined)
   const cpu = blocks.reduce((sum, { cpuMilliseconds }) => sum + (cpuMilliseconds ?? Number.NaN), 0);
   const perRun = Number.isNaN(cpu) || runs === 0 ? undefined : cpu / runs;
   return {
-    blocks: blocks.map((block) => ({ ...block, calibration: [...block.calibration] })),
+    blocks: blocks.map((block) => ({
+      ...block,
+      calibration: [...block.calibration],
+      noticed: block.noticed && [...block.noticed],
+    })),
     summary: counted.length > 0 ? summarize(counted.flatMap(({ samples }) => samples)) : undefined,
     invalid,
     cpuMillisecondsPerRun: perRun,

@@ -34,8 +34,11 @@ export async function connectToPage(browser: Browser, url: string): Promise<Page
   });
   // Whoever is waiting hears of it; when nobody is, it is no error.
   gone.catch(() => undefined);
-  await page.goto(url);
-  await page.waitForFunction(() => "distillateBench" in globalThis);
+  const enter = async (): Promise<void> => {
+    await page.goto(url);
+    await page.waitForFunction(() => "distillateBench" in globalThis);
+  };
+  await enter();
   return {
     get alive() {
       return alive;
@@ -54,6 +57,7 @@ export async function connectToPage(browser: Browser, url: string): Promise<Page
       }
     },
     facts: () => page.evaluate(() => (globalThis as unknown as PageGlobal).distillateBench.facts()),
+    reload: enter,
     end: () => context.close(),
   };
 }

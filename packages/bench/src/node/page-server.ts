@@ -1,15 +1,15 @@
 /** Serves a page, models, inputs and onnxruntime's files, with the headers that isolate a page so that it may use threads. */
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DistillateError } from "@distillate/bundle";
 import { build } from "esbuild";
 import type { PageInputs } from "../page/page-host.ts";
 import type { InputSet } from "../target.ts";
 import type { DeviceLine } from "./device-line.ts";
+import { ORT_FILES } from "./runtime-size.ts";
 
 /** A running server on the loopback address. */
 export interface PageServer {
@@ -19,7 +19,6 @@ export interface PageServer {
   close(): Promise<void>;
 }
 
-const ORT_FILES = dirname(createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"));
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
@@ -62,6 +61,7 @@ export async function servePage(inputs: InputSet, options: PageServerOptions = {
     tensors: inputs.tensors.map(({ data: _, ...tensor }) => tensor),
   };
 
+  // A fresh profile has nothing in its cache; a page that is opened again finds runtime and models there.
   const find = async (path: string): Promise<readonly [string | Uint8Array, string] | undefined> => {
     if (path === "/") return [PAGES[kind], ".html"];
     if (path === `/${kind}.js`) return [script, ".js"];
@@ -79,7 +79,7 @@ export async function servePage(inputs: InputSet, options: PageServerOptions = {
       if (path !== "/" && path !== "/device.js" && !line.isDevice(request)) return void response.writeHead(403).end();
     }
     const found = await find(path);
-    if (found) send(response, ...found);
+    if (found) send(response, ...found, line === undefined && /^\/(ort|models)\//.test(path));
     else response.writeHead(404).end();
   };
   const server = createServer((request, response) => {
@@ -104,11 +104,11 @@ export async function servePage(inputs: InputSet, options: PageServerOptions = {
   };
 }
 
-function send(response: ServerResponse, content: string | Uint8Array, extension: string): void {
+function send(response: ServerResponse, content: string | Uint8Array, extension: string, isKept: boolean): void {
   response
     .writeHead(200, {
       "content-type": TYPES[extension] ?? "application/octet-stream",
-      "cache-control": "no-store",
+      "cache-control": isKept ? "max-age=3600" : "no-store",
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-embedder-policy": "require-corp",
     })

@@ -2,8 +2,9 @@
 import { DistillateError } from "@distillate/bundle";
 import type { Browser } from "playwright-core";
 import type { DeviceFacts } from "../device-protocol.ts";
-import type { Host } from "../host.ts";
+import type { Host, ReenteredHost } from "../host.ts";
 import { revivingHost } from "../host-protocol.ts";
+import { rowsOf } from "../session.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
 import { connectToChild } from "./child-connection.ts";
 import { launchChromium } from "./chromium.ts";
@@ -22,7 +23,7 @@ export interface Places {
   /** The same target with its source as its place reaches it. */
   located(spec: TargetSpec): TargetSpec;
   /** A host of its own, from nothing. */
-  fresh(spec: TargetSpec): Host;
+  fresh(spec: TargetSpec): ReenteredHost;
   close(): Promise<void>;
 }
 
@@ -52,10 +53,13 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
   let webgpuMissing: string | undefined;
   if (targets.some(({ place }) => place === "chromium")) {
     try {
-      browser = await launchChromium({ softwareWebgpu });
-      server = await servePage(inputs);
+      // Each is kept as soon as it is there: what one of them leaves open when the other fails is closed at the end.
+      const [started, served] = await Promise.all([
+        launchChromium({ softwareWebgpu }).then((found) => (browser = found)),
+        servePage(inputs).then((found) => (server = found)),
+      ]);
       if (targets.some(({ runtime }) => runtime === "onnxruntime-web-webgpu")) {
-        webgpuMissing = await findGpu(browser, urlOf(server));
+        webgpuMissing = await findGpu(started, urlOf(served));
       }
     } catch (error) {
       onMissing(error);
@@ -79,8 +83,8 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
       throw error;
     }
   }
-  const child = (): Host => revivingHost(inputs, () => connectToChild(execArgv));
-  const page = (): Host => revivingHost(inputs, () => connectToPage(browser!, urlOf(server!)));
+  const child = (given = inputs): ReenteredHost => revivingHost(given, () => connectToChild(execArgv));
+  const page = (): ReenteredHost => revivingHost(inputs, () => connectToPage(browser!, urlOf(server!)));
   const onDevice = line && revivingHost(inputs, () => line.connect());
   const serverOf = ({ place }: TargetSpec): PageServer => (place === "page" ? deviceServer! : server!);
   const hosts = new Map<string, Host>();
@@ -104,7 +108,7 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
       addresses.set(key, address);
       return { ...spec, source: address };
     },
-    fresh: ({ place }) => (place === "node" ? child() : page()),
+    fresh: ({ place }) => (place === "node" ? child(firstOf(inputs)) : page()),
     async close() {
       for (const host of hosts.values()) await host.close();
       await browser?.close();
@@ -113,6 +117,11 @@ export async function openPlaces(options: PlacesOptions, onMissing: (error: unkn
       await deviceServer?.close();
     },
   };
+}
+
+/** One sample: a cold start has no use for more, and it goes from process to process. */
+function firstOf({ tensors }: InputSet): InputSet {
+  return { samples: 1, tensors: tensors.map((tensor) => ({ ...tensor, data: rowsOf(tensor, 0, 1) })) };
 }
 
 function notServed(): DistillateError {

@@ -4,18 +4,19 @@ import type { DeviceFacts } from "../device-protocol.ts";
 import type { Host } from "../host.ts";
 import { type Outputs, qualityOf } from "../quality.ts";
 import { type BenchReport, REPORT_VERSION, type TargetReport } from "../report/schema.ts";
-import type { NamedRule } from "../stop-rule.ts";
+import { type NamedRule, sharedAmong } from "../stop-rule.ts";
 import type { InputSet, TargetSpec } from "../target.ts";
 import { tinyResult, tinyTaskFor } from "../tiny.ts";
-import { currentCommit, describeEnvironment } from "./environment.ts";
+import { currentCommit, describeEnvironment, describeHeat } from "./environment.ts";
 import { type FileSize, sizeOf } from "./file-size.ts";
 import { BLOCK_MILLISECONDS, measureLatency } from "./latency.ts";
 import { type DeviceOptions, openPlaces } from "./places.ts";
 import { profileModel } from "./profile.ts";
+import { runtimeSizes } from "./runtime-size.ts";
 import { coldStart, offline, paced, sustained, tinyWindows } from "./scenarios.ts";
 
 /** What can be measured beside single-stream latency, which always is. */
-export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "profile", "tiny"] as const;
+export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "runtime-size", "profile", "tiny"] as const;
 /** Name of a scenario. */
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -69,14 +70,17 @@ interface Entry {
 
 /** Runs it. Targets that fail are entries with a problem; the rest goes on. */
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const { rule, seed, signal, onEvent, scenarios } = options;
+  const { seed, signal, onEvent, scenarios } = options;
+  let { rule } = options;
   let entries: readonly Entry[] = options.targets.map((spec) => ({
     spec,
     rowsPerCall: 1,
     report: emptyReport(spec),
   }));
+  let runtimes: BenchReport["runtimes"];
   const notes = [...(options.notes ?? [])];
-  const [environment, commit] = await Promise.all([describeEnvironment(), currentCommit()]);
+  const [facts, heat, commit] = await Promise.all([describeEnvironment(), describeHeat("before"), currentCommit()]);
+  const environment = { ...facts, ...heat };
   const reportNow = (): BenchReport => ({
     format: "distillate-bench",
     version: REPORT_VERSION,
@@ -98,6 +102,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       ...(options.labels && { labels: Array.from(options.labels) }),
     },
     targets: entries.map(({ report }) => report),
+    ...(runtimes && { runtimes }),
     notes,
   });
   const working = (): readonly Entry[] => entries.filter(({ report }) => report.problem === undefined);
@@ -115,12 +120,18 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     entry.report = { ...entry.report, problem };
     onEvent({ kind: "problem", target: entry.spec.id, message: problem.message });
   };
-  const phase = async (what: string, each: (entry: Entry) => Promise<Partial<TargetReport>>): Promise<void> => {
-    const all = working();
+  const inTurn = async (
+    what: string,
+    all: readonly Entry[],
+    each: (entry: Entry) => Promise<Partial<TargetReport>>,
+  ): Promise<void> => {
     for (const [done, entry] of all.entries()) {
       onEvent({ kind: "progress", what: `${what}: ${entry.spec.id}`, done, total: all.length });
       await attempt(entry, () => each(entry));
     }
+  };
+  const phase = async (what: string, each: (entry: Entry) => Promise<Partial<TargetReport>>): Promise<void> => {
+    await inTurn(what, working(), each);
     await options.onReport(reportNow());
   };
 
@@ -156,7 +167,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       sizes.set(path, size);
       return size;
     };
-    await phase("opening", async (entry) => {
+    const open = async (entry: Entry): Promise<Partial<TargetReport>> => {
       const { spec } = entry;
       const { resolution, details, rowsPerCall } = await hostOf(entry).open(places.located(spec));
       entry.rowsPerCall = rowsPerCall;
@@ -164,7 +175,20 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       const values = await hostOf(entry).outputs(spec.id, options.inputs.samples);
       outputs.set(spec.id, { id: spec.id, values });
       return { resolution, details, ...size };
-    });
+    };
+    // Nothing is measured yet: every place opens what it has to, all at once.
+    const hosts = [...new Set(working().map(hostOf))];
+    await Promise.all(
+      hosts.map((host) =>
+        inTurn(
+          "opening",
+          working().filter((entry) => hostOf(entry) === host),
+          open,
+        ),
+      ),
+    );
+    await options.onReport(reportNow());
+    rule = sharedAmong(rule, working().length);
     const reference = outputs.get(options.reference ?? "") ?? [...outputs.values()][0];
     for (const entry of working()) {
       const own = outputs.get(entry.spec.id)!;
@@ -177,12 +201,17 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       );
     }
 
+    if (scenarios.includes("runtime-size")) {
+      runtimes = await runtimeSizes(new Set(working().map(({ spec }) => spec.runtime)));
+    }
     onEvent({ kind: "phase", what: `latency of ${working().length} targets in turns` });
     await measureLatency(
       working().map(({ spec }) => spec.id),
       (id) => hostOf(byId.get(id)!),
       {
-        ...options,
+        rule,
+        seed,
+        signal,
         onFailure: (id, error) => fail(byId.get(id)!, error),
         onProgress: (done, total) => onEvent({ kind: "progress", what: "latency", done, total }),
         async onResults(results) {
@@ -194,6 +223,9 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
         },
       },
     );
+    for (const entry of working()) {
+      await attempt(entry, async () => ({ growth: await hostOf(entry).growth(entry.spec.id) }));
+    }
     if (scenarios.includes("offline")) {
       await phase("throughput", async (entry) => ({
         offline: await offline(entry.spec.id, hostOf(entry), entry.rowsPerCall),
@@ -202,7 +234,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     if (scenarios.includes("paced")) {
       const { framesPerSecond } = options;
       await phase(`${framesPerSecond} frames a second`, async (entry) => ({
-        paced: await paced(entry.spec.id, hostOf(entry), framesPerSecond),
+        paced: await paced(entry.spec.id, hostOf(entry), framesPerSecond, rule.milliseconds),
       }));
     }
     if (scenarios.includes("sustained")) {
@@ -233,6 +265,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
         }));
       }
     }
+    Object.assign(environment, await describeHeat("after"));
     const report = reportNow();
     await options.onReport(report);
     return report;

@@ -6,17 +6,14 @@ import { type Answer, answer } from "../host-protocol.ts";
 import { type Onnxruntime, openSession } from "../session.ts";
 import { INPUT_ARRAYS, type InputSet, type InputTensor, type Opener } from "../target.ts";
 import { watchWasm } from "../wasm-watch.ts";
+import { WEB_RUNTIME_FILES } from "../web-runtime-files.ts";
+import { type SurroundingsScope, watchSurroundings } from "./surroundings.ts";
 
 /** What the server says of the inputs; the values of input `i` are at `/inputs/i`. */
 export interface PageInputs {
   readonly samples: number;
   readonly tensors: readonly Omit<InputTensor, "data">[];
 }
-
-const FILES = {
-  wasm: { script: "ort.wasm.bundle.min.mjs", binary: "ort-wasm-simd-threaded.wasm" },
-  webgpu: { script: "ort.webgpu.bundle.min.mjs", binary: "ort-wasm-simd-threaded.asyncify.wasm" },
-} as const;
 
 type WebRuntime = Onnxruntime & {
   readonly env: { logLevel?: string; readonly wasm: { numThreads?: number; wasmBinary?: ArrayBuffer } };
@@ -25,9 +22,9 @@ type WebRuntime = Onnxruntime & {
 const watch = watchWasm();
 
 const open =
-  (provider: keyof typeof FILES): Opener =>
+  (provider: keyof typeof WEB_RUNTIME_FILES): Opener =>
   async ({ source, threads }, inputs) => {
-    const { script, binary } = FILES[provider];
+    const { script, binary } = WEB_RUNTIME_FILES[provider];
     const from = performance.now();
     const [ort, wasmBinary] = await Promise.all([
       import(`/ort/${script}`) as Promise<WebRuntime>,
@@ -45,9 +42,7 @@ const open =
       const compile = watch.compileMilliseconds() - before;
       return { runtime, compile, model, session: whole - compile };
     };
-    const { webgpu } = await capabilities();
-    const adapter =
-      provider === "webgpu" && webgpu.available ? { adapter: webgpu.adapter, software: webgpu.software } : {};
+    const adapter = provider === "webgpu" ? await adapterFacts() : {};
     const details = { isolated: globalThis.crossOriginIsolated === true, ...adapter };
     return openSession(ort, bytes, { executionProviders: [provider] }, inputs, phases, details);
   };
@@ -56,7 +51,14 @@ const host = createHost({
   openers: { "onnxruntime-web-wasm": open("wasm"), "onnxruntime-web-webgpu": open("webgpu") },
   clock: systemClock,
   memory: async () => ({ wasmHeap: watch.heapBytes(), page: await pageBytes() }),
+  held: () => ({ wasmHeap: watch.heapBytes() }),
+  noticed: watchSurroundings(globalThis as unknown as SurroundingsScope),
 });
+
+async function adapterFacts(): Promise<Record<string, string | boolean>> {
+  const { webgpu } = await capabilities();
+  return webgpu.available ? { adapter: webgpu.adapter, software: webgpu.software } : {};
+}
 
 /** The browser answers after its next collection of garbage, which may be long in coming. */
 async function pageBytes(): Promise<number | undefined> {

@@ -40,7 +40,7 @@ ${htmlTable(
 <ul>${footnotes(report)
     .map(
       (line) =>
-        `<li>${/^(INVALID|FAILED)/.test(line) ? `<span class="bad">${escapeHtml(line)}</span>` : escapeHtml(line)}</li>`,
+        `<li>${/^(INVALID|FAILED|GROWS)/.test(line) ? `<span class="bad">${escapeHtml(line)}</span>` : escapeHtml(line)}</li>`,
     )
     .join("")}</ul>
 <details><summary>What the columns mean</summary><dl>${columns

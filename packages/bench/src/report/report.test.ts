@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { adviceOf } from "./advice.ts";
 import { comparePairs, compareReports, pairedDifference } from "./compare-reports.ts";
 import { compareMarkdown, compareText } from "./compare-text.ts";
+import { csvReport } from "./csv.ts";
 import { footnotes } from "./footnotes.ts";
 import { parseGate } from "./gate.ts";
 import { htmlReport } from "./html.ts";
@@ -159,6 +160,35 @@ test("table, Markdown and footnotes name what failed and what is invalid", () =>
   expect(textTable(shown.targets)).toMatch(/INVALID[\s\S]*FAILED target-died/);
   expect(footnotes(shown)).toContain("FAILED gone: it died. Mend it.");
   expect(markdownReport(shown)).toContain("INVALID fp32, onnxruntime-node: 3 of 64 runs.");
+});
+
+test("as CSV: a line a target, what holds a comma in quotes, what was not measured empty", () => {
+  const [fast] = report([target({ model: "fp32", milliseconds: 0.5, bytes: 1000 })]).targets;
+  const [header, line, end] = csvReport({ targets: [{ ...fast!, model: 'a "b"' }] }).split("\n");
+  const names = header!.split(",");
+  const cells = line!.match(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)!.map((cell) => cell.replace(/,$/, ""));
+  const at = (name: string): string => cells[names.indexOf(name)]!;
+  expect([at("id"), at("model"), at("state")]).toEqual(['"fp32, onnxruntime-node"', '"a ""b"""', "ok"]);
+  expect([at("brotli_bytes"), at("cold_start_ms"), at("warm_start_ms")]).toEqual(["1000", "108", ""]);
+  expect(Number(at("p50_ms"))).toBeCloseTo(0.5, 2);
+  expect(end).toBe("");
+});
+
+test("a target that holds more and more, and a page that was hidden, are named", () => {
+  const plain = target({ model: "fp32", milliseconds: 0.5, bytes: 1000 });
+  const [first, ...others] = plain.latency!.blocks;
+  const blocks = [{ ...first!, noticed: ["hidden"] }, ...others];
+  const grown = { ...plain, growth: { tensors: 3, wasmHeap: 65_536, rss: 1 }, latency: { ...plain.latency!, blocks } };
+  const lines = footnotes(report([grown])).join(" ");
+  expect(lines).toContain("GROWS fp32, onnxruntime-node: after its last call 3 tensors more and 65.5 KB");
+  expect(lines).toContain("In 1 of 40 blocks of fp32, onnxruntime-node the page was hidden");
+  expect(footnotes(report([{ ...plain, growth: { tensors: 0, rss: 1e6 } }])).join(" ")).not.toContain("GROWS");
+});
+
+test("a clock that is too coarse for the samples is named", () => {
+  const coarse = { ...target({ model: "fp32", milliseconds: 0.5, bytes: 1000 }), resolution: 0.1 };
+  expect(footnotes(report([coarse])).join(" ")).toContain("steps of 0.10 ms) is too coarse");
+  expect(footnotes(report([{ ...coarse, resolution: 0.001 }])).join(" ")).not.toContain("too coarse for its samples");
 });
 
 test("the page has its pictures, a bar a layer, nothing from outside, no script, and names cannot break out", () => {

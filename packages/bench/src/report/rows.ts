@@ -46,7 +46,12 @@ export function percent(share: number | undefined, digits = 2): string {
 
 /** Milliseconds from nothing to the first result: the median over the starts. */
 export function coldStartOf({ coldStart }: TargetReport): number | undefined {
-  const totals = (coldStart?.starts ?? [])
+  return startOf(coldStart?.starts);
+}
+
+/** Milliseconds of all phases together, the median over some starts. */
+export function startOf(starts: NonNullable<TargetReport["coldStart"]>["starts"] = []): number | undefined {
+  const totals = starts
     .map((phases) => Object.values(phases).reduce<number>((sum, value) => sum + (value ?? 0), 0))
     .sort((a, b) => a - b);
   return totals[Math.floor((totals.length - 1) / 2)];
@@ -110,6 +115,12 @@ export const COLUMNS: readonly Column[] = [
     align: "right",
     meaning: "from nothing (a fresh process or browser profile) to the first result",
     cell: (target) => milliseconds(coldStartOf(target)),
+  },
+  {
+    title: "again ms",
+    align: "right",
+    meaning: "the same in a page that is opened once more, the browser's cache filled",
+    cell: ({ coldStart }) => milliseconds(startOf(coldStart?.warmStarts)),
   },
   {
     title: "memory",

@@ -23,6 +23,7 @@ const Block = v.object({
   calibration: v.tuple([number, number]),
   discarded: v.boolean(),
   cpuMilliseconds: optional,
+  noticed: v.optional(list(v.string())),
 });
 
 const Summary = v.object({
@@ -80,9 +81,13 @@ const Sustained = v.object({
 
 const Memory = v.object({ rss: optional, peakRss: optional, wasmHeap: optional, page: optional });
 
+const Held = v.object({ rss: optional, wasmHeap: optional, tensors: optional });
+
 const ColdStart = v.object({
   /** Milliseconds from nothing to the first result, phase by phase; a fresh process or browser profile each. */
   starts: list(Phases),
+  /** The same in a page opened again in its browser profile: runtime and model are in the browser's cache. */
+  warmStarts: v.optional(list(Phases)),
   memory: v.optional(Memory),
 });
 
@@ -126,10 +131,12 @@ const Target = v.object({
   place: v.picklist(["node", "chromium", "page"]),
   threads: number,
   details: v.record(v.string(), v.union([v.string(), number, v.boolean()])),
-  size: v.optional(v.object({ bytes: number, brotliBytes: number, sha256: v.string() })),
+  size: v.optional(v.object({ bytes: number, gzipBytes: optional, brotliBytes: number, sha256: v.string() })),
   /** Smallest step of the clock there, milliseconds. */
   resolution: optional,
   latency: v.optional(Latency),
+  /** What is held more after the latency was measured than after its first block: bytes, and tensors. */
+  growth: v.optional(Held),
   offline: v.optional(Offline),
   paced: v.optional(Paced),
   sustained: v.optional(Sustained),
@@ -158,6 +165,15 @@ const Report = v.object({
   environment: v.record(v.string(), v.union([v.string(), number])),
   inputs: v.object({ source: v.string(), samples: number, labels: v.optional(list(number)) }),
   targets: list(Target),
+  /** What a page fetches beside the model. */
+  runtimes: v.optional(
+    list(
+      v.object({
+        runtime: v.string(),
+        files: list(v.object({ name: v.string(), bytes: number, gzipBytes: number, brotliBytes: number })),
+      }),
+    ),
+  ),
   notes: list(v.object({ code: v.string(), message: v.string() })),
 });
 

@@ -1,7 +1,8 @@
 /** Which targets a benchmark has: every file in every runtime that was asked for, and the networks of the run that made it. */
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { TargetSpec } from "@distillate/bench";
+import { TEACHER_FILE } from "../pipeline/bring-stage.ts";
 import { readReport } from "../report/read-report.ts";
 import { UsageError } from "../usage.ts";
 
@@ -18,7 +19,7 @@ type RuntimeName = keyof typeof RUNTIMES;
 const TFJS = new URL(import.meta.url.endsWith(".ts") ? "./tfjs-target.ts" : "./tfjs-target.js", import.meta.url).href;
 
 /** Taken unless `--targets` says otherwise. */
-export const DEFAULT_TARGETS = "node,chromium,webgpu,tfjs";
+export const DEFAULT_TARGETS = "node,chromium,webgpu,teacher";
 /** Taken with `--serve` unless `--targets` says otherwise. */
 export const DEVICE_TARGETS = "device,device-webgpu";
 
@@ -35,7 +36,7 @@ export function targetsOf(
   { targets, threads }: { readonly targets: string; readonly threads: string },
 ): readonly TargetSpec[] {
   const names = targets.split(",").filter(Boolean);
-  const known = [...Object.keys(RUNTIMES), "tfjs"];
+  const known = [...Object.keys(RUNTIMES), "tfjs", "teacher"];
   for (const name of names) {
     if (!known.includes(name)) throw new UsageError(`--targets ${name} is unknown; there are ${known.join(", ")}`);
   }
@@ -71,7 +72,11 @@ export function targetsOf(
       source: resolve(path),
     }),
   );
-  return names.flatMap((name) => (name === "tfjs" ? tfjs : ofRuntime(name as RuntimeName)));
+  const targetsNamed = (name: string): readonly TargetSpec[] => {
+    if (name === "tfjs") return tfjs;
+    return name === "teacher" ? tfjs.filter(({ model }) => model === name) : ofRuntime(name as RuntimeName);
+  };
+  return names.flatMap(targetsNamed);
 }
 
 /** Teacher and shipped student of the run that a bundle lies in. */
@@ -90,6 +95,16 @@ export async function networksBeside(bundle: string, seed: number): Promise<read
     ),
   );
   return candidates.filter((_, i) => isThere[i]);
+}
+
+/** Why the teacher of the run that a bundle lies in cannot be measured; absent where it can, or where there is no run. */
+export async function teacherMissing(bundle: string): Promise<string | undefined> {
+  const text = await readFile(join(resolve(bundle), "..", "teacher", TEACHER_FILE), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const isMean = "mean" in (JSON.parse(text) as object);
+  return isMean
+    ? "the teacher was not measured: it is the mean of several, each of which lies in the run's directory teachers/"
+    : "the teacher was not measured: it was brought from outside and is not in the run";
 }
 
 /** The directory of the network that was exported, as the run's report says; older reports do not say it. */

@@ -32,6 +32,7 @@ export async function openTarget({ source }: TargetSpec, { tensors }: InputSet):
   return {
     phases: { runtime: imported - begin, model: read - imported, session: built - read },
     rowsPerCall: ROWS_PER_CALL,
+    tensors: () => tf.memory().numTensors,
     details: { engine: engine.name, version: engine.version },
     prepare(first, rows) {
       const values = new Float32Array(rows * size);

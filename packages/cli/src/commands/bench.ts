@@ -3,6 +3,7 @@ import { STOP_RULES, type StopRuleName } from "@distillate/bench";
 import {
   adviceOf,
   type BenchReport,
+  csvReport,
   footnotes,
   formatReport,
   htmlReport,
@@ -24,6 +25,7 @@ import {
   nameOfFile,
   networksBeside,
   targetsOf,
+  teacherMissing,
 } from "../bench/bench-targets.ts";
 import { addressesOf } from "../serve/addresses.ts";
 import { createReporter } from "../ui/reporter.ts";
@@ -36,16 +38,18 @@ const ARGS = {
   output: { type: "string", description: "Write the results as JSON, raw samples and all", valueHint: "FILE.json" },
   html: { type: "string", description: "Write the results as a page with plots", valueHint: "FILE.html" },
   markdown: { type: "string", description: "Write the results as Markdown", valueHint: "FILE.md" },
+  csv: { type: "string", description: "Write the results as CSV, a line a target", valueHint: "FILE.csv" },
   targets: {
     type: "string",
-    description: `Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run), device, device-webgpu; ${DEFAULT_TARGETS} by default`,
+    description: `Where to run: node, wasm (in Node), chromium, webgpu, tfjs (teacher and student of the run), teacher (it alone), device, device-webgpu; ${DEFAULT_TARGETS} by default`,
     valueHint: "LIST",
   },
   threads: { type: "string", default: "1", description: "Numbers of threads", valueHint: "1,2" },
   rule: {
     type: "string",
-    default: "rapid",
-    description: "How long: rapid (64 runs, 6 s), quick (128, 10 s), normal (1024, 60 s)",
+    default: "minute",
+    description:
+      "How long for each target: minute (64 runs and a share of 20 s), rapid (64, 6 s), quick (128, 10 s), normal (1024, 60 s)",
     valueHint: "NAME",
   },
   scenarios: {
@@ -106,6 +110,11 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
       .map((name) => oneOf("scenarios", name, SCENARIOS) as Scenario);
     const { files, networks, subject, inputs } = await openSubject(path, { ...args, seed });
     const names = args.targets ?? (args.serve ? DEVICE_TARGETS : DEFAULT_TARGETS);
+    const missing = /\b(teacher|tfjs)\b/.test(names) ? await teacherMissing(path) : undefined;
+    const notes = [
+      ...(inputs.note === undefined ? [] : [{ code: "inputs", message: inputs.note }]),
+      ...(missing === undefined ? [] : [{ code: "teacher-missing", message: missing }]),
+    ];
     const targets = targetsOf(files, networks, { ...args, targets: names });
     if (targets.length === 0) throw new UsageError(`--targets ${names} leaves nothing to measure`);
     const port = portOf(args.port);
@@ -134,7 +143,7 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
         device: args.serve
           ? { host, port, onPage: (page) => process.stdout.write(invitation(host, page, { json, quiet })) }
           : undefined,
-        notes: inputs.note === undefined ? [] : [{ code: "inputs", message: inputs.note }],
+        notes,
         signal: abort.signal,
         now: () => new Date(),
         onEvent(event) {
@@ -150,6 +159,7 @@ export const bench: CommandDef<typeof ARGS> = defineCommand({
       reporter.close();
       if (args.html !== undefined) await writeFileAtomic(args.html, htmlReport(report));
       if (args.markdown !== undefined) await writeFileAtomic(args.markdown, markdownReport(report));
+      if (args.csv !== undefined) await writeFileAtomic(args.csv, csvReport(report));
       if (json) process.stdout.write(formatReport(report));
       else if (!quiet) process.stdout.write(describe(report));
       return report.targets.some(({ problem }) => problem === undefined) ? 0 : 1;

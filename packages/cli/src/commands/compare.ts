@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { STOP_RULES, type StopRuleName } from "@distillate/bench";
+import { PERCENTILES, STOP_RULES, type StopRuleName } from "@distillate/bench";
 import {
   type BenchReport,
   type Compared,
@@ -10,6 +10,7 @@ import {
   compareText,
   DEFAULT_GATE,
   deviceMatrix,
+  type Limit,
   parseGate,
   parseReport,
   runBench,
@@ -52,7 +53,12 @@ const ARGS = {
     valueHint: "LIST",
   },
   threads: { type: "string", default: "1", description: "For .onnx files: numbers of threads", valueHint: "1,2" },
-  rule: { type: "string", default: "rapid", description: "For .onnx files: rapid, quick or normal", valueHint: "NAME" },
+  rule: {
+    type: "string",
+    default: "rapid",
+    description: "For .onnx files: minute, rapid, quick or normal",
+    valueHint: "NAME",
+  },
   shape: { type: "string", description: "For .onnx files: shape of an open input", valueHint: "NAME=SHAPE" },
   seed: { type: "string", default: "1", description: "Of turns and intervals", valueHint: "N" },
   json: { type: "boolean", description: "Print the comparison as JSON" },
@@ -85,16 +91,13 @@ export const compare: CommandDef<typeof ARGS> = defineCommand({
     if (files === 1) throw new UsageError("compare takes two JSON files, or two .onnx files; found one of each");
     let compared: Compared;
     if (files === 2) {
-      const report = await measureInTurns(args);
-      const byId = new Map(report.targets.map((target) => [target.id, target]));
-      const pairs = report.targets
-        .filter(({ model }) => model === "base")
-        .map((base) => ({
-          name: base.id.replace(/^base, /, ""),
-          base,
-          head: byId.get(base.id.replace(/^base/, "head"))!,
-        }));
-      compared = comparePairs(pairs, limits, { labels: undefined, seed: report.settings.seed, paired: true });
+      compared = comparePairsOf(await measureInTurns(args), limits);
+      const broken = compared.comparisons.filter(({ verdict }) => verdict === "failed");
+      // One interval in forty lies past the truth by chance: times have to fail twice. A file's size does not change.
+      if (broken.length > 0 && broken.every(({ metric }) => metric in PERCENTILES)) {
+        const seed = String(wholeNumber("seed", args.seed) + 1);
+        compared = secondOf(broken, comparePairsOf(await measureInTurns({ ...args, seed }), limits));
+      }
     } else {
       const [base, head] = await Promise.all([args.base, args.head].map(readReport));
       compared = compareReports(base!, head!, limits);
@@ -104,6 +107,28 @@ export const compare: CommandDef<typeof ARGS> = defineCommand({
     return compared.failed ? 1 : 0;
   },
 });
+
+/** Base and head of each runtime of one measurement. */
+function comparePairsOf({ targets, settings }: BenchReport, limits: readonly Limit[]): Compared {
+  const byId = new Map(targets.map((target) => [target.id, target]));
+  const pairs = targets
+    .filter(({ model }) => model === "base")
+    .map((base) => ({
+      name: base.id.replace(/^base, /, ""),
+      base,
+      head: byId.get(base.id.replace(/^base/, "head"))!,
+    }));
+  return comparePairs(pairs, limits, { labels: undefined, seed: settings.seed, paired: true });
+}
+
+/** The second measurement, with what became of the first. */
+function secondOf(broken: Compared["comparisons"], again: Compared): Compared {
+  const failed = broken.map(
+    ({ target, metric, change }) => `${metric} of ${target}, ${change.estimate.toFixed(3)} times the base's`,
+  );
+  const note = `this is the second measurement, after the first failed: ${failed.join("; ")}`;
+  return { ...again, notes: [...again.notes, note] };
+}
 
 async function readReport(path: string): Promise<BenchReport> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
