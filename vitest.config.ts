@@ -24,7 +24,7 @@ export default defineConfig({
     outputFile: { json: "node_modules/.cache/vitest.json" },
     projects: [
       project("unit", ["packages/*/src/**/*.test.ts", "recipes/*.test.ts"]),
-      project("conformance", ["tests/{conformance,golden,docs}/**/*.test.ts"]),
+      project("conformance", ["tests/{conformance,golden,docs}/**/*.test.ts"], { testTimeout: 180_000 }),
       project("packaging", ["tests/packaging/**/*.test.ts"], { testTimeout: 180_000 }),
       project("browser", ["tests/browser/**/*.test.ts"], { testTimeout: 180_000, hookTimeout: 180_000 }),
       project("e2e", ["tests/e2e/**/*.test.ts"], { testTimeout: 600_000 }),

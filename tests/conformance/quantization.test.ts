@@ -36,8 +36,9 @@ test.each([
   expect(await optimized(files.int8)).toEqual(expected);
 });
 
-test("small files: an 80 kB ResNet-8 within 10 % of what LiteRT writes for one", () => {
+test("small files: an 83 kB ResNet-8 within 10 % of what LiteRT writes for a student of 81 kB", () => {
   const { fp32, int8 } = models.find(({ name }) => name === "resnet-8")!.files;
-  // LiteRT: 26,296 bytes for a student of 80,850.
-  expect(int8.byteLength / fp32.byteLength).toBeLessThan((1.1 * 26_296) / 80_850);
+  // LiteRT: 26,296 bytes for a student of 80,850; for this very network 33,584 (tests/peers/litert_bytes.py).
+  expect(fp32.byteLength).toBeGreaterThan(80_850);
+  expect(int8.byteLength).toBeLessThanOrEqual(1.1 * 26_296);
 });

@@ -68,6 +68,28 @@ test("quantize-aware: nothing is trained again but the student that is shipped, 
   expect(await hashOf(join(other, "quantize-aware/weights.bin"))).toBe(bytes);
 });
 
+test("quantize-aware: of several temperatures the one whose rounded student does best is kept, and the others are named", async () => {
+  const tried = await run(
+    directory,
+    `${SMALL},student.quantizeAware={"epochs":1,"learningRate":0.0005,"temperature":[0.5,8]}`,
+  );
+  expect(tried.err).toBe("");
+  const { quantizeAware } = JSON.parse(await readFile(join(directory, "report.json"), "utf8"));
+  const shares: number[] = quantizeAware.tried.map(
+    ({ validationAccuracy }: { validationAccuracy: number }) => validationAccuracy,
+  );
+  expect(quantizeAware.tried.map(({ temperature }: { temperature: number }) => temperature)).toEqual([0.5, 8]);
+  expect(quantizeAware.validationAccuracy).toBe(Math.max(...shares));
+  expect(await readFile(join(directory, "report.md"), "utf8")).toMatch(
+    /Temperature (0\.5|8) was kept of those tried: /,
+  );
+  // Each began with the same weights: tried alone, the one that was kept ends with the same bytes.
+  const kept = quantizeAware.tried[shares.indexOf(quantizeAware.validationAccuracy)].temperature;
+  const bytes = await hashOf(join(directory, "quantize-aware/weights.bin"));
+  await run(directory, `${SMALL},student.quantizeAware={"epochs":1,"learningRate":0.0005,"temperature":${kept}}`);
+  expect(await hashOf(join(directory, "quantize-aware/weights.bin"))).toBe(bytes);
+});
+
 test("quantize of a file: stored weights need no data; aids, a limit and a search tell what they did", async () => {
   const out = join(directory, "out.onnx");
   const stored = await distillate(["quantize", model, "--preset", "int8-weights", "-o", out]);

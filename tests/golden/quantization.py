@@ -93,18 +93,17 @@ def entropy(values, levels=256, candidates=256):
     while t >= min(reach, levels // 2):
         start, end = max(0, -t - first), min(len(counts), t - first)
         kept = counts[start:end]
-        p = kept.copy()
-        p[0] += counts[:start].sum()
-        p[-1] += counts[end:].sum()
         if kept.sum() > 0:
             edges = np.floor(np.arange(levels + 1) * (len(kept) / levels)).astype(int)
             edges[-1] = min(len(kept), edges[-1])
             level = np.searchsorted(edges[1:], np.arange(edges[-1]), side="right")
             sums = np.bincount(level, kept[: edges[-1]], levels)
-            filled = np.bincount(level, p[: edges[-1]] > 0, levels)
-            some = p[: edges[-1]] > 0
-            q = np.maximum(sums, 1e-3)[level[some]] / filled[level[some]] / kept.sum()
-            r = p[: edges[-1]][some] / p.sum()
+            some = kept[: edges[-1]] > 0
+            filled = np.bincount(level, some, levels)
+            # What is cut stays in P, where Q has a millionth of a value.
+            q = np.concatenate([sums[level[some]] / filled[level[some]], np.full((counts > 0).sum() - some.sum(), 1e-6)]) / kept.sum()
+            cut = np.concatenate([counts[:start], counts[end:]])
+            r = np.concatenate([kept[: edges[-1]][some], cut[cut > 0]]) / counts.sum()
             divergence = (r * np.log(r / q)).sum()
             if best is None or divergence < best[0] - 1e-12:
                 best = (divergence, max(low, -t * width), min(high, t * width))

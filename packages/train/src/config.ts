@@ -246,6 +246,10 @@ const Run = v.strictObject({
       v.strictObject({
         epochs: v.optional(whole(1, 1000), 2),
         learningRate: v.optional(real(1e-8, 1), 1e-4),
+        /** Of the teacher's soft targets meanwhile; of several the one whose rounded student does best. Left out, it is that of `distill`. */
+        temperature: v.optional(
+          v.union([real(0.1, 100), v.pipe(v.array(real(0.1, 100)), v.minLength(1), v.maxLength(10))]),
+        ),
       }),
     ),
   }),

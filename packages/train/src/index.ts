@@ -42,6 +42,7 @@ export { objectiveOf } from "./distill/objective.ts";
 export {
   type BringPlan,
   finalOf,
+  lastGuided,
   type MeanPlan,
   type NetworkPlan,
   planNetworks,
@@ -56,6 +57,7 @@ export { checkAccuracy } from "./distill/teachers/check-teacher.ts";
 export type { Classifier } from "./distill/teachers/classifier.ts";
 export { fingerprintOf } from "./distill/teachers/fingerprint.ts";
 export { type ReadTable, readTable, type TableData, type TableTeacher } from "./distill/teachers/table.ts";
+export { atTemperature } from "./distill/temperature.ts";
 export { type ViewStore, viewedTeacher } from "./distill/viewed-teacher.ts";
 export {
   type CompiledStep,

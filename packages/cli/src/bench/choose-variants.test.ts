@@ -48,6 +48,20 @@ test("the surely fastest; of equals the smallest; a faster one is not given up f
   expect(chosen([target("fp32", 4, 400), target("int8", 8, 120)])).toEqual([["node", "fp32"]]);
 });
 
+test("nothing is chosen that is slower than fp32 but for a tie, and the order of all is told", () => {
+  // So noisy that the interval alone would let the small file pass.
+  const noisy = target("int8", 4.4, 100);
+  const blocks = noisy.latency!.blocks.map((block, i) => ({
+    ...block,
+    samples: block.samples.map((one) => one * (i % 3 === 0 ? 0.6 : 1.2)),
+  }));
+  const slow = { ...noisy, latency: { ...noisy.latency!, blocks } };
+  const [choice] = chooseVariants([target("fp32", 4, 400), slow, target("fp16", 4.02, 200)], options);
+  expect(choice).toMatchObject({ variant: "fp16" });
+  expect(choice!.order.map(({ variant }) => variant)).toEqual(["fp32", "fp16", "int8"]);
+  expect(choice!.order.map(({ speed: [estimate] }) => estimate >= 1 / 1.02)).toEqual([true, true, false]);
+});
+
 test("what loses too much accuracy is refused and named, however fast", () => {
   const bad = target("int8", 1, 100, { quality: { samples: 1000, accuracy: 0.97 } });
   const [choice] = chooseVariants([target("fp32", 4, 400), bad], options);

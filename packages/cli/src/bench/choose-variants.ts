@@ -1,6 +1,7 @@
 /**
  * Which variant each backend shall run, from one measurement in turns: of those that keep their accuracy the fastest, or the
- * smallest of all that it is not surely faster than (the whole 95 % interval of the ratio of medians past `WORTH_IT`).
+ * smallest of all that it is not surely faster than (the whole 95 % interval of the ratio of medians past `TIE`). The float file is
+ * among them, and nothing that took longer than it by more than `TIE` is chosen: no choice is slower than fp32 but for a tie.
  */
 import { compareLatency, countedBlocks } from "@distillate/bench";
 import type { TargetReport } from "@distillate/bench/node";
@@ -8,7 +9,11 @@ import type { Variant } from "@distillate/bundle";
 
 type Backend = NonNullable<Variant["preferred"]>[number];
 
-const WORTH_IT = 1.02;
+/** Ratios of medians up to this are a tie: what the same file shows against itself. */
+const TIE = 1.02;
+
+/** How many times as fast as fp32. */
+export type Speed = readonly [estimate: number, low: number, high: number];
 
 /** What a backend was found to run best. */
 export interface Choice {
@@ -17,7 +22,9 @@ export interface Choice {
   /** Median, milliseconds. */
   readonly p50: number;
   /** How many times as fast as fp32 there: estimate, and the ends of its 95 % interval. */
-  readonly speed: readonly [estimate: number, low: number, high: number];
+  readonly speed: Speed;
+  /** All that keep their accuracy, the fastest first. */
+  readonly order: readonly { readonly variant: string; readonly p50: number; readonly speed: Speed }[];
   /** A measurement here missed its stop rule: take it as a hint. */
   readonly unsure: boolean;
   /** Variants that lose too much accuracy to be chosen. */
@@ -63,16 +70,24 @@ function choose(
   const median = ({ latency }: TargetReport): number => latency!.summary!.p50;
   const good = candidates.filter(isGood).sort((a, b) => median(a) - median(b));
   const [fastest] = good as [TargetReport];
-  const alike = good.filter((target) => target === fastest || ratio(target, fastest).low <= WORTH_IT);
+  const speedOf = (target: TargetReport): Speed => {
+    if (target === float) return [1, 1, 1];
+    const { estimate, low, high } = ratio(float, target);
+    return [estimate, low, high];
+  };
+  const alike = good.filter(
+    (target) =>
+      target === fastest || (ratio(target, fastest).low <= TIE && (target === float || speedOf(target)[0] >= 1 / TIE)),
+  );
   const chosen = alike.reduce((best, target) =>
     (target.size?.bytes ?? Number.POSITIVE_INFINITY) < (best.size?.bytes ?? Number.POSITIVE_INFINITY) ? target : best,
   );
-  const { estimate, low, high } = ratio(float, chosen);
   return {
     backend,
     variant: chosen.model,
     p50: median(chosen),
-    speed: chosen === float ? [1, 1, 1] : [estimate, low, high],
+    speed: speedOf(chosen),
+    order: good.map((target) => ({ variant: target.model, p50: median(target), speed: speedOf(target) })),
     unsure: good.some(({ latency }) => latency!.invalid !== undefined),
     refused: candidates.filter((target) => !isGood(target)).map(({ model }) => model),
   };

@@ -2,52 +2,17 @@ import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeProbe, formatManifest, type Manifest, parseManifest, sha256Hex, verifyFile } from "@distillate/bundle";
-import {
-  compact,
-  decodeModel,
-  encodeModel,
-  type Graph,
-  inferShapes,
-  type Node,
-  quantize,
-  type Tensor,
-} from "@distillate/export";
+import { compact, decodeModel, encodeModel, quantize } from "@distillate/export";
 import { expect, test } from "vitest";
 import { nodeRunner } from "../pipeline/node-runner.ts";
+import { noise, tiny } from "./tiny-graph.test.helper.ts";
 import { tuneBundle } from "./tune-bundle.ts";
-
-const noise = (shape: readonly number[], seed: number): Tensor => {
-  const length = shape.reduce((a, b) => a * b, 1);
-  const values = Float32Array.from({ length }, (_, i) => 0.2 * Math.sin(seed + i * 12.9898));
-  return { dtype: "float32", shape, bytes: new Uint8Array(values.buffer) };
-};
-
-/** flatten - gemm - relu - gemm */
-const graph: Graph = inferShapes({
-  name: "tiny",
-  opset: 17,
-  inputs: [{ name: "input", dtype: "float32", shape: ["batch", 1, 8, 8] }],
-  outputs: [{ name: "logits", dtype: "float32", shape: ["batch", 10] }],
-  nodes: (
-    [
-      ["Flatten", "flat", ["input"]],
-      ["Gemm", "hidden", ["flat", "w1"]],
-      ["Relu", "relu", ["hidden"]],
-      ["Gemm", "logits", ["relu", "w2"]],
-    ] as const
-  ).map(([op, name, inputs]): Node => ({ op, domain: "", name, inputs, outputs: [name], attrs: {} })),
-  constants: new Map([
-    ["w1", noise([64, 32], 1)],
-    ["w2", noise([32, 10], 2)],
-  ]),
-  values: new Map(),
-});
 
 async function writeTiny(directory: string): Promise<void> {
   const metadata = { producer: "test", producerVersion: "1" };
   const sample = { input: noise([8, 1, 8, 8], 3) };
-  const { graph: integer } = await quantize(graph, {}, { run: nodeRunner, samples: () => [sample] });
-  const [fp32, int8] = [encodeModel(graph, metadata), encodeModel(compact(integer), metadata)];
+  const { graph: integer } = await quantize(tiny, {}, { run: nodeRunner, samples: () => [sample] });
+  const [fp32, int8] = [encodeModel(tiny, metadata), encodeModel(compact(integer), metadata)];
   const answer = async (onnx: Uint8Array): Promise<Float32Array> =>
     new Float32Array((await (await nodeRunner(onnx)).run(sample)).logits!.bytes.slice().buffer);
   const inputs = new Float32Array(sample.input.bytes.buffer);

@@ -3,41 +3,22 @@
  * backend that is here, and the manifest says which backend shall run which. Variants that no backend wants are not kept.
  */
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { type NamedRule, STOP_RULES } from "@distillate/bench";
-import { type BenchEvent, type BenchReport, findChromium, formatReport, runBench } from "@distillate/bench/node";
+import { join } from "node:path";
+import { formatReport } from "@distillate/bench/node";
 import { decodeProbe, formatManifest, type Manifest, sha256Hex, type Variant } from "@distillate/bundle";
 import { compact, decodeModel, encodeModel, quantize } from "@distillate/export";
 import { writeFileAtomic } from "@distillate/train";
 import { openBundle } from "../commands/model-files.ts";
 import { nodeRunner } from "../pipeline/node-runner.ts";
-import { TOOL_VERSION } from "../version.ts";
 import { inputsOfBundle } from "./bench-inputs.ts";
-import { targetsOf } from "./bench-targets.ts";
-import { type Choice, chooseVariants } from "./choose-variants.ts";
+import { type Measured, measureVariants, type TuneOptions } from "./measure-variants.ts";
 
 /** Made from the float file alone, where the bundle has them not. */
 const STORED = ["int8-weights", "fp16"] as const;
 const SAMPLES = 1000;
 
-/** How a bundle is tuned. */
-export interface TuneOptions {
-  /** Points of accuracy that a variant may lose to be chosen. */
-  readonly allowedDrop: number;
-  readonly seed: number;
-  readonly rule?: NamedRule;
-  /** Where to measure, as `bench --targets` has it; all that is here without. */
-  readonly targets?: string;
-  /** Flags of Node for the processes that are measured; this process's own without them. */
-  readonly execArgv?: readonly string[];
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: BenchEvent) => void;
-}
-
 /** What came of it. */
-export interface Tuned {
-  readonly choices: readonly Choice[];
-  readonly report: BenchReport;
+export interface Tuned extends Measured {
   /** Variants of the bundle now. */
   readonly variants: readonly string[];
 }
@@ -49,33 +30,10 @@ export async function tuneBundle(path: string, options: TuneOptions): Promise<Tu
   const made = await storedVariants(manifest, files);
   for (const { variant, onnx } of made) await writeFileAtomic(join(path, variant.file.path), onnx);
   const variants = [...manifest.variants, ...made.map(({ variant }) => variant)];
-  const { inputs, labels, source, note } = await inputsOfBundle(path, bundle, { samples: SAMPLES });
-  const places = options.targets ?? (findChromium() === undefined ? "node,wasm" : "node,chromium,webgpu");
-  const measured = variants.map(({ id, file }) => ({ model: id, path: resolve(path, file.path) }));
-  const targets = targetsOf(measured, [], { targets: places, threads: "1" });
-  const report = await runBench({
-    subject: `${manifest.id} ${manifest.semver}`,
-    tool: `distillate ${TOOL_VERSION}`,
-    targets,
-    inputs,
-    inputSource: source,
-    labels,
-    reference: targets.find(({ model }) => model === "fp32")?.id,
-    rule: options.rule ?? STOP_RULES.rapid,
-    seed: options.seed,
-    scenarios: [],
-    framesPerSecond: 30,
-    sustainedSeconds: 0,
-    softwareWebgpu: false,
-    webgpuOnHardwareOnly: true,
-    notes: note === undefined ? [] : [{ code: "inputs", message: note }],
-    signal: options.signal,
-    ...(options.execArgv && { execArgv: options.execArgv }),
-    now: () => new Date(),
-    onEvent: options.onEvent,
-    onReport: async () => undefined,
-  });
-  const choices = chooseVariants(report.targets, options);
+  const inputs = await inputsOfBundle(path, bundle, { samples: SAMPLES });
+  const measured = variants.map(({ id, file }) => ({ model: id, path: join(path, file.path) }));
+  const subject = `${manifest.id} ${manifest.semver}`;
+  const { choices, report } = await measureVariants(subject, measured, inputs, options);
 
   const preferredBy = (id: string): Variant["preferred"] =>
     choices.filter(({ variant }) => variant === id).map(({ backend }) => backend);

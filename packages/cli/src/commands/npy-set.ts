@@ -63,25 +63,25 @@ async function* npyFeeds(
   }
 }
 
-/** Numbers in the type that the model takes. */
+/** Numbers in the type that the model takes; not copied where they are of it. */
 function toTensor(values: NpyValues, shape: readonly number[], dtype: DType, name: string): Tensor {
-  const numbers = (): ArrayLike<number> =>
-    values instanceof BigInt64Array ? Float64Array.from(values, Number) : values;
-  const integers = (): BigInt64Array =>
+  const convert = CONVERT[dtype as keyof typeof CONVERT];
+  if (convert === undefined) throw mismatch(name, "a .npy file", `${dtype}, which is not read from .npy`);
+  const { buffer, byteOffset, byteLength } = convert(values);
+  return { dtype, shape, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+}
+
+const numbers = (values: NpyValues): Exclude<NpyValues, BigInt64Array> =>
+  values instanceof BigInt64Array ? Float64Array.from(values, Number) : values;
+
+const CONVERT = {
+  float32: (values: NpyValues) => (values instanceof Float32Array ? values : new Float32Array(numbers(values))),
+  int32: (values: NpyValues) => (values instanceof Int32Array ? values : new Int32Array(numbers(values))),
+  int64: (values: NpyValues) =>
     values instanceof BigInt64Array
       ? values
-      : BigInt64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value))));
-  const array =
-    dtype === "float32"
-      ? Float32Array.from(numbers())
-      : dtype === "int32"
-        ? Int32Array.from(numbers())
-        : dtype === "int64"
-          ? integers()
-          : undefined;
-  if (array === undefined) throw mismatch(name, "a .npy file", `${dtype}, which is not read from .npy`);
-  return { dtype, shape, bytes: new Uint8Array(array.buffer) };
-}
+      : BigInt64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value)))),
+} as const satisfies Partial<Record<DType, (values: NpyValues) => NpyValues>>;
 
 function checkShape({ name, shape }: Value, file: NpyFile, path: string): void {
   const fits =

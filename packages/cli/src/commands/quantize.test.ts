@@ -80,6 +80,14 @@ beforeAll(async () => {
   await writeNpy("pictures.npy", "<f4", [5, 3, 5, 5], floats([5, 3, 5, 5], 9).bytes);
   await writeNpy("words.npy", "|u1", [5], Uint8Array.of(0, 9, 3, 4, 5));
   await writeNpy("small.npy", "<f4", [5, 3, 4, 4], floats([5, 3, 4, 4], 9).bytes);
+  await writeNpy(
+    "wild.npy",
+    "<f4",
+    [5, 3, 5, 5],
+    new Uint8Array(new Float32Array(375).fill(Number.NaN, 200, 201).buffer),
+  );
+  await writeNpy("empty.npy", "<f4", [0, 3, 5, 5], new Uint8Array());
+  await writeNpy("silent.npy", "|u1", [0], new Uint8Array());
   await writeNpy("few.npy", "<f4", [1, 3, 5, 5], floats([1, 3, 5, 5], 9).bytes);
 });
 
@@ -123,6 +131,12 @@ test.each([
   ],
   ["a file that is not there", { data: () => data("none.npy") }, /none.npy cannot be read/],
   ["images without a word on their preparation", { data: () => place }, /does not say how its images are prepared/],
+  ["a value that is none", { data: () => data("wild.npy") }, /tensor picture:0 is NaN in calibration samples 2 to 3/],
+  [
+    "a set without samples",
+    { data: () => `picture:0=${at("empty.npy")},word=${at("silent.npy")}` },
+    /there are no calibration samples, expected at least one/,
+  ],
   ["no samples", { data, samples: "0" }, /--samples is 0/],
   ["an unknown calibrator", { data, calibrator: "best" }, /--calibrator best is unknown/],
 ])("refused: %s", async (_name, { data: source, ...args }, message) => {

@@ -12,7 +12,7 @@ import {
 import { writeFileAtomic } from "@distillate/train/atomic-write";
 import { type CommandDef, defineCommand } from "citty";
 import { oneOf, UsageError, wholeNumber } from "../usage.ts";
-import { calibrationSet } from "./calibration-set.ts";
+import { type CalibrationArgs, calibrationSet } from "./calibration-set.ts";
 import { isBundle, readOnnx } from "./model-files.ts";
 import { PREPROCESS_ARGS } from "./preprocess-flags.ts";
 import { quantizeFile } from "./quantize-file.ts";
@@ -23,7 +23,10 @@ const AUTO = "auto";
 
 const ARGS = {
   ...STAGE_ARGS,
-  recipe: { ...STAGE_ARGS.recipe, description: "An .onnx file; a recipe or configuration file; with --tune a bundle" },
+  recipe: {
+    ...STAGE_ARGS.recipe,
+    description: "An .onnx file; a recipe or configuration file; with --tune a bundle or an .onnx file",
+  },
   data: {
     ...STAGE_ARGS.data,
     description:
@@ -73,18 +76,7 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
   args: ARGS,
   async run({ args }) {
     const { recipe: path, data } = args;
-    if (args.tune === true) {
-      if (path === undefined || !(await isBundle(path))) throw new UsageError("quantize --tune takes a bundle");
-      const allowedDrop = points("max-drop", args["max-drop"] ?? "0.5");
-      const { tune } = await import("./tune.ts");
-      await tune(path, {
-        allowedDrop,
-        seed: Number(args.seed ?? 1),
-        json: args.json === true,
-        quiet: args.quiet === true,
-      });
-      return 0;
-    }
+    if (args.tune === true) return tuneAny(path, args);
     if (path === undefined || !path.endsWith(".onnx")) {
       // Loaded when it is needed: a file is quantised in less time than the pipeline takes to load.
       const { runStages } = await import("./stage-command.ts");
@@ -131,6 +123,48 @@ export const quantize: CommandDef<typeof ARGS> = defineCommand({
     }
   },
 });
+
+/** Measures what a bundle has, or what can be made of a file, on every backend that is here. */
+async function tuneAny(
+  path: string | undefined,
+  args: Parameters<typeof recipeOf>[0] &
+    Omit<CalibrationArgs, "data" | "samples"> & {
+      readonly data?: string | undefined;
+      readonly samples: string;
+      readonly "max-drop"?: string | undefined;
+      readonly json?: boolean | undefined;
+      readonly quiet?: boolean | undefined;
+    },
+): Promise<number> {
+  const isFile = path?.endsWith(".onnx") === true;
+  if (path === undefined || !(isFile || (await isBundle(path))))
+    throw new UsageError("quantize --tune takes a bundle or an .onnx file");
+  const options = {
+    allowedDrop: points("max-drop", args["max-drop"] ?? "0.5"),
+    seed: Number(args.seed ?? 1),
+    json: args.json === true,
+    quiet: args.quiet === true,
+  };
+  // Loaded when it is needed, as the pipeline is.
+  const { tune } = await import("./tune.ts");
+  if (!isFile) {
+    await tune(path, options);
+    return 0;
+  }
+  const recipe = await recipeOf(args);
+  if (PRESETS[recipe.preset].form !== "static")
+    throw new UsageError(`--tune measures int8-weights and fp16 anyway; --preset ${recipe.preset} is no form of int8`);
+  const model = await readOnnx(path);
+  const { data } = args;
+  const samples = wholeNumber("samples", args.samples);
+  const set = data === undefined ? undefined : await calibrationSet(model, path, { ...args, data, samples });
+  try {
+    await tune({ model, path, recipe, set }, options);
+    return 0;
+  } finally {
+    await set?.close();
+  }
+}
 
 /** A number of points. @throws UsageError */
 function points(name: string, text: string): number {

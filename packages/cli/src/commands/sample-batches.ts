@@ -2,8 +2,8 @@
 import { DistillateError } from "@distillate/bundle";
 import type { Graph, Value } from "@distillate/export";
 
-/** Samples at a time, where the model doesn't say so itself. */
-const BATCH = 64;
+/** Samples at a time, where the model doesn't say so itself: few, so that what layers write stays in the processor's caches. */
+const BATCH = 16;
 
 /** The batch that a model insists on, or ours. */
 export function batchOf({ inputs }: Pick<Graph, "inputs">): number {

@@ -30,7 +30,9 @@ export const serve: CommandDef<typeof ARGS> = defineCommand({
     const paths = args._;
     if (paths.length === 0) throw new UsageError("a bundle or the directory of a run is needed, such as runs/mnist");
     const port = portOf(args.port);
-    const bundles = await openModels(paths);
+    const bundles = await openModels(paths, (message) => {
+      if (!args.quiet) process.stderr.write(`note: ${message}\n`);
+    });
     const addresses: string[] = [];
     const site = { directory: await buildDemo(cacheDirectory("demo")), files: filesOf(bundles, addresses) };
     const serving = await serveSite(site, args.host, port);

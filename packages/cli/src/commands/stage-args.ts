@@ -34,6 +34,6 @@ export const TUNE_ARGS = {
   tune: {
     type: "boolean",
     description:
-      "Measure the bundle's variants, and those of stored weights, on every backend that is here; its manifest then says which runs which",
+      "Measure the variants of a bundle or a file, those of stored weights too, on every backend that is here, and say which runs which",
   },
 } as const;

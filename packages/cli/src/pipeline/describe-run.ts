@@ -114,6 +114,7 @@ export async function describeRun(
         validationAccuracy: shipped.network.record.result.validationAccuracy,
         before: student.record.result.validationAccuracy,
         ranges: shipped.ranges.length,
+        ...(shipped.tried && { tried: shipped.tried }),
       },
     }),
     shipped: student.id,

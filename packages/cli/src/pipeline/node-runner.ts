@@ -26,6 +26,8 @@ export const nodeRunner = (async (onnx, options = {}): Promise<NodeModel> => {
     executionProviders: ["cpu"],
     graphOptimizationLevel: options.optimization ?? "all",
     logSeverityLevel: 3,
+    // Threads that wait for work in a loop take the processor from what runs between two batches, and from everyone else.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
   });
   return {
     inputNames: session.inputNames,

@@ -1,5 +1,5 @@
 /** A student learns to be rounded, in a process of its own: this is the process' main module. */
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type LearntRange,
@@ -7,26 +7,45 @@ import {
   loadModel,
   objectiveOf,
   predictLogits,
+  type QuantizeAware,
   quantizeAware,
   readCheckpoint,
   removeTrainingState,
   selectEngine,
+  type TrainResult,
   trainModel,
   writeCheckpoint,
   writeFileAtomic,
 } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { serveParent } from "./child-process.ts";
-import { hearSpeakers } from "./hear-speakers.ts";
+import { fineTuningPlan } from "./fine-tuning-plan.ts";
+import { hearSpeakers, type Lessons } from "./hear-speakers.ts";
 import { loadData } from "./load-data.ts";
 import { logitsBytes, TEST_LOGITS } from "./logits-file.ts";
 import type { QuantizeAwareTask } from "./quantize-aware-task.ts";
 import { pipelineEvent } from "./training-events.ts";
 import type { TrainingOutcome } from "./training-task.ts";
 
+/** A temperature that was tried, and what the rounded student made of it on the validation part. */
+export interface TriedTemperature {
+  readonly temperature: number;
+  /** Whose weights count, from 1. */
+  readonly epoch: number;
+  readonly validationAccuracy: number;
+}
+
 /** The ranges that were learnt, beside the weights that they belong to. */
 export interface QuantizeAwareOutcome extends TrainingOutcome {
   readonly ranges: readonly LearntRange[];
+  /** Only where temperatures were given, in their order; the first of the best was kept. */
+  readonly tried?: readonly TriedTemperature[];
+}
+
+interface Candidate {
+  readonly temperature: number | undefined;
+  readonly student: QuantizeAware;
+  readonly result: TrainResult;
 }
 
 async function train(
@@ -34,42 +53,27 @@ async function train(
   onEvent: (event: PipelineEvent) => void,
   signal: AbortSignal,
 ): Promise<QuantizeAwareOutcome> {
-  const { config, seed, directory, student, tuning } = task;
-  await mkdir(directory, { recursive: true });
+  const { config, seed, directory, tuning } = task;
   const engine = await selectEngine({ engine: task.engine });
   const data = await loadData(config);
-  const set = learningSetOf(data, config);
-  const { artifacts, info } = await readCheckpoint(student);
-  const { preprocess } = info;
-  const aware = quantizeAware(await loadModel(artifacts));
-  const { average: _none, patience: _never, ...rest } = config.student.training;
-  const { epochs, learningRate } = tuning;
-  // Images as they are: a few epochs at a low rate, in which ranges are learnt that the model will see.
-  const training = {
-    ...rest,
-    epochs,
-    optimizer: { ...rest.optimizer, learningRate },
-    augment: { ...rest.augment, ...STILL },
-  };
-  const objective = objectiveOf(training, task.plan.distill).filter((term) => !("taps" in term));
-  const result = await trainModel({
-    model: aware.model,
-    images: set.images,
-    split: { train: set.all, validation: set.validation },
-    hidden: set.hidden,
-    preprocess,
-    training,
-    objective,
-    ...(await hearSpeakers(task, aware.model, objective, { data, set, preprocess })),
-    seed,
-    directory,
-    signal,
-    onEvent: (event) => onEvent(pipelineEvent(JOB, event)),
-  });
+  const lessons = { data, set: learningSetOf(data, config), checkpoint: await readCheckpoint(task.student) };
+  const temperatures = tuning.temperature === undefined ? [undefined] : [tuning.temperature].flat();
+  // Of several each has a place of its own: a run that was cut off goes on with the one it was at.
+  const placeOf = (at: number): string => (temperatures.length === 1 ? directory : join(directory, `candidate-${at}`));
+  const candidates: Candidate[] = [];
+  for (const [at, temperature] of temperatures.entries()) {
+    const place = placeOf(at);
+    await mkdir(place, { recursive: true });
+    candidates.push(await fineTune(task, { ...lessons, temperature, place, signal, onEvent }));
+  }
+  const best = candidates.reduce((kept, next) =>
+    next.result.validationAccuracy > kept.result.validationAccuracy ? next : kept,
+  );
 
-  const { model, ranges } = aware.finish();
-  await writeFileAtomic(join(directory, TEST_LOGITS), logitsBytes(predictLogits(model, data.test, preprocess)));
-  const { bestEpoch: epoch, validationAccuracy, history } = result;
+  const { model, ranges } = best.student.finish();
+  const { info } = lessons.checkpoint;
+  await writeFileAtomic(join(directory, TEST_LOGITS), logitsBytes(predictLogits(model, data.test, info.preprocess)));
+  const { bestEpoch: epoch, validationAccuracy, history } = best.result;
   const parameters = model.countParams();
   await writeCheckpoint(directory, model, {
     ...info,
@@ -81,12 +85,62 @@ async function train(
     config: config.student,
     engine: `${engine.name} ${engine.version}`,
   });
-  await removeTrainingState(directory);
+  for (const at of temperatures.keys()) {
+    if (temperatures.length === 1) await removeTrainingState(directory);
+    else await rm(placeOf(at), { recursive: true });
+  }
   const { size: bytes } = await stat(join(directory, "weights.bin"));
-  return { parameters, bytes, epoch, validationAccuracy, ranges };
+  const tried = candidates.flatMap(({ temperature, result }) =>
+    temperature === undefined
+      ? []
+      : [{ temperature, epoch: result.bestEpoch, validationAccuracy: result.validationAccuracy }],
+  );
+  return { parameters, bytes, epoch, validationAccuracy, ranges, ...(tried.length > 0 && { tried }) };
+}
+
+/** Trains the student with its weights rounded, from the weights it has, at one temperature. */
+async function fineTune(
+  task: QuantizeAwareTask,
+  {
+    data,
+    set,
+    checkpoint,
+    temperature,
+    place: directory,
+    signal,
+    onEvent,
+  }: Omit<Lessons, "preprocess"> & {
+    readonly checkpoint: Awaited<ReturnType<typeof readCheckpoint>>;
+    readonly temperature: number | undefined;
+    readonly place: string;
+    readonly signal: AbortSignal;
+    readonly onEvent: (event: PipelineEvent) => void;
+  },
+): Promise<Candidate> {
+  const { config, seed, tuning } = task;
+  const { preprocess } = checkpoint.info;
+  const student = quantizeAware(await loadModel(checkpoint.artifacts));
+  const plan = fineTuningPlan(task.plan, config.student.training, tuning, temperature);
+  const { training } = plan.network;
+  const objective = objectiveOf(training, plan.distill).filter((term) => !("taps" in term));
+  const speakers = await hearSpeakers({ ...task, plan }, student.model, objective, { data, set, preprocess });
+  const result = await trainModel({
+    model: student.model,
+    images: set.images,
+    split: { train: set.all, validation: set.validation },
+    hidden: set.hidden,
+    preprocess,
+    training,
+    objective,
+    ...speakers,
+    seed,
+    directory,
+    signal,
+    onEvent: (event) => onEvent(pipelineEvent(JOB, event)),
+  });
+  return { temperature, student, result };
 }
 
 const JOB = "quantize-aware";
-const STILL = { shift: 0, flip: false, erase: 0, colour: 0, mixup: 0, cutmix: 0 } as const;
 
 serveParent(train);

@@ -1,11 +1,11 @@
 /** The stage quantize-aware: the chosen student, fine-tuned to be rounded; what follows exports that. */
-import { CHECKPOINT_FILES, type LearntRange, type NetworkPlan, planNetworks, type TrainPlan } from "@distillate/train";
+import { CHECKPOINT_FILES, type LearntRange, lastGuided, planNetworks } from "@distillate/train";
 import type { PipelineEvent } from "../events.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { runInChild } from "./child-process.ts";
 import type { PipelineContext } from "./context.ts";
 import { TEST_LOGITS } from "./logits-file.ts";
-import type { QuantizeAwareOutcome } from "./quantize-aware-job.ts";
+import type { QuantizeAwareOutcome, TriedTemperature } from "./quantize-aware-job.ts";
 import type { QuantizeAwareTask } from "./quantize-aware-task.ts";
 import { outputHash, runStage } from "./stage.ts";
 import { speakersFor, type Trained } from "./train-stages.ts";
@@ -15,6 +15,8 @@ export interface Shipped {
   readonly network: Trained;
   /** Where it was fine-tuned: the ranges to write. */
   readonly ranges?: readonly LearntRange[];
+  /** Of its fine-tuning, where temperatures were tried: each, in the order that they were given in. */
+  readonly tried?: readonly TriedTemperature[];
 }
 
 /** Fine-tunes the student where the configuration asks for it, by those it learned from; else it is shipped as it is. */
@@ -68,11 +70,6 @@ export async function makeQuantizeAware(
     },
   });
   const network: Trained = { ...student, directory, record, hash: outputHash(record, "weights.bin"), cached };
-  return { network, ranges: record.result.ranges };
-}
-
-/** A student that was fine-tuned on labels began with weights of one that heard a teacher. */
-function lastGuided(id: string, plans: readonly NetworkPlan[]): TrainPlan {
-  const plan = plans.find((other) => other.id === id) as TrainPlan;
-  return plan.speakers.length > 0 || plan.from === undefined ? plan : lastGuided(plan.from, plans);
+  const { ranges, tried } = record.result;
+  return { network, ranges, ...(tried && { tried }) };
 }

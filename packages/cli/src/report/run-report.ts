@@ -77,6 +77,12 @@ export interface RunReport {
     readonly before: number;
     /** How many ranges it learnt. */
     readonly ranges: number;
+    /** The temperatures that were tried, in the order that they were given in; the first of the best was kept. */
+    readonly tried?: readonly {
+      readonly temperature: number;
+      readonly epoch: number;
+      readonly validationAccuracy: number;
+    }[];
   };
   /** Its directory in the run; reports written before chains were there do not say it. */
   readonly shipped?: string;
@@ -156,8 +162,13 @@ export function finding(report: RunReport): string {
 export function awareness({ quantizeAware: tuned }: RunReport): readonly string[] {
   if (tuned === undefined) return [];
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-  return [
+  const fineTuned =
     `Fine-tuned with rounded weights and activations (epoch ${tuned.epoch}), the exported student gets ${percent(tuned.validationAccuracy)} ` +
-      `of the validation part as it will run in integers, ${percent(tuned.before)} as a float one before; its ${tuned.ranges} ranges are the ones it learnt.`,
-  ];
+    `of the validation part as it will run in integers, ${percent(tuned.before)} as a float one before; its ${tuned.ranges} ranges are the ones it learnt.`;
+  if (tuned.tried === undefined) return [fineTuned];
+  const kept = tuned.tried.find(({ validationAccuracy }) => validationAccuracy === tuned.validationAccuracy);
+  const all = tuned.tried.map(
+    ({ temperature, validationAccuracy }) => `${percent(validationAccuracy)} at ${temperature}`,
+  );
+  return [`${fineTuned} Temperature ${kept?.temperature} was kept of those tried: ${all.join(", ")}.`];
 }

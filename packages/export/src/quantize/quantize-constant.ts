@@ -34,9 +34,10 @@ export function weightScales(
   const { axis, perChannel, limit, bias, inputScale = 1 } = options;
   const [channels, inner] = layoutOf(weight, axis);
   const least = new Float64Array(channels);
-  for (const [i, value] of floatsOf(weight).entries()) {
+  const values = floatsOf(weight);
+  for (let i = 0; i < values.length; i++) {
     const channel = Math.floor(i / inner) % channels;
-    least[channel] = Math.max(least[channel]!, Math.abs(value) / limit);
+    least[channel] = Math.max(least[channel]!, Math.abs(values[i]!) / limit);
   }
   if (bias !== undefined) {
     for (const [channel, value] of floatsOf(bias).entries())

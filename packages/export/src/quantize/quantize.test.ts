@@ -6,6 +6,7 @@ import { decodeModel } from "../onnx/decode.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { printGraph } from "../print.ts";
 import { floatTensor, scalar } from "../tensor.ts";
+import { CALIBRATORS } from "./calibrate/index.ts";
 import { compact } from "./compact.ts";
 import { graphOf, METADATA, nodeOf, noise, optimizedOps, signalToNoise } from "./graphs.test.helper.ts";
 import { quantize } from "./quantize.ts";
@@ -167,11 +168,68 @@ describe("samples", () => {
     });
   });
 
-  test("a single one, and one that is zero throughout", async () => {
-    const one = [{ input: noise([1, 3, 8, 8], 1) }];
-    expect(await signalToNoise(graph, (await quantized({}, graph, one)).graph, one)).toBeGreaterThan(28);
-    const nothing = [{ input: floatTensor(new Float32Array(192), [1, 3, 8, 8]) }];
-    expect(await signalToNoise(graph, (await quantized({}, graph, nothing)).graph, nothing)).toBeGreaterThan(28);
+  // Calibrators that need only the ends of a tensor have the runtime look for them.
+  describe.each(CALIBRATORS)("with %s", (calibrator) => {
+    const on = (values: Float32Array, rows: number): Promise<Quantized> =>
+      quantized({ calibrator }, rooted, [{ input: floatTensor(values, [rows, 1, 4, 4]) }]);
+    /** A root, which is not a number below zero, then a sum of it and itself. */
+    const rooted = graphOf(
+      ["batch", 1, 4, 4],
+      [
+        nodeOf("Sqrt", "root", ["input"]),
+        nodeOf("Conv", "conv", ["root", "w"], { kernel_shape: ints([1, 1]) }),
+        nodeOf("Add", "logits", ["conv", "conv"]),
+      ],
+      { w: floatTensor(Float32Array.of(1), [1, 1, 1, 1]) },
+    );
+
+    test("one value inside the network that is not finite, among many that are", async () => {
+      for (const [value, text] of [
+        [-1, "root is NaN"],
+        [Number.POSITIVE_INFINITY, "root is Infinity"],
+      ] as const) {
+        const values = new Float32Array(640).fill(0.5);
+        values[333] = value;
+        await expect(on(values, 40)).rejects.toMatchObject({
+          code: "calibration-not-finite",
+          message: expect.stringContaining(text),
+        });
+      }
+    });
+
+    test("finite values whose sum is not are no fault", async () => {
+      const scaled = graphOf(
+        ["batch", 1, 4, 4],
+        [
+          nodeOf("Mul", "large", ["input", "ten"]),
+          nodeOf("Conv", "logits", ["large", "w"], { kernel_shape: ints([1, 1]) }),
+        ],
+        { ten: scalar(10), w: floatTensor(Float32Array.of(1e-30), [1, 1, 1, 1]) },
+      );
+      const input = floatTensor(new Float32Array(640).fill(1e37), [40, 1, 4, 4]);
+      const { report } = await quantized({ calibrator }, scaled, [{ input }]);
+      const { range } = report.tensors.find(({ tensor }) => tensor === "large")!;
+      expect(range!.max / 1e38).toBeCloseTo(1, 1);
+    });
+
+    test("a single one, one that is zero throughout, and a channel that is constant", async () => {
+      const one = [{ input: noise([1, 3, 8, 8], 1) }];
+      expect(await signalToNoise(graph, (await quantized({ calibrator }, graph, one)).graph, one)).toBeGreaterThan(20);
+      const nothing = [{ input: floatTensor(new Float32Array(192), [1, 3, 8, 8]) }];
+      const { graph: zero } = await quantized({ calibrator }, graph, nothing);
+      expect(await signalToNoise(graph, zero, nothing)).toBeGreaterThan(28);
+      const flat = [
+        {
+          input: floatTensor(
+            Float32Array.from({ length: 192 }, (_, i) => (i < 64 ? 0.5 : Math.sin(i))),
+            [1, 3, 8, 8],
+          ),
+        },
+      ];
+      expect(await signalToNoise(graph, (await quantized({ calibrator }, graph, flat)).graph, flat)).toBeGreaterThan(
+        20,
+      );
+    });
   });
 });
 

@@ -5,8 +5,9 @@ import { isAugmenting } from "../data/augment.ts";
 import { freezeLayers } from "../models/freeze.ts";
 import { buildModel } from "../models/index.ts";
 import { checkObjective, objectiveOf } from "./objective.ts";
-import { type NetworkPlan, planNetworks, type TrainPlan } from "./plan.ts";
+import { finalOf, lastGuided, type NetworkPlan, planNetworks, type TrainPlan } from "./plan.ts";
 import { tapStudent, tapsOf } from "./taps.ts";
+import { hasTemperature } from "./temperature.ts";
 
 type Checked = Pick<RunConfig, "teacher" | "student" | "distill" | "stages" | "seeds" | "data">;
 
@@ -31,6 +32,19 @@ export function checkDistillation(config: Checked, data: DataShape): void {
     const speakers = plan.speakers.map(({ id }) => byId.get(id)!);
     if (speakers.length > 0) checkLearning(plan, speakers, config.data, data);
   }
+  checkTemperature(config, plans);
+}
+
+/** A temperature for losses that have none would be taken and do nothing. */
+function checkTemperature({ student: { quantizeAware } }: Checked, plans: readonly NetworkPlan[]): void {
+  if (quantizeAware?.temperature === undefined) return;
+  const { distill } = lastGuided(finalOf(plans, "student")[0]!.id, plans);
+  if (distill !== undefined && hasTemperature(distill)) return;
+  throw new DistillateError({
+    code: "loss-degenerate",
+    message: `student.quantizeAware.temperature is ${quantizeAware.temperature}, and no loss that the student learns by has a temperature`,
+    hint: "Leave it out, or let the student learn by kd, dkd or dist.",
+  });
 }
 
 function checkLearning(

@@ -95,6 +95,15 @@ export function finalOf<Plan extends Pick<NetworkPlan, "group" | "role">>(
   return plans.filter((plan) => plan.group === group);
 }
 
+/**
+ * How a student learned from others when it last did: one that was fine-tuned on labels began with the weights of another that
+ * heard a teacher.
+ */
+export function lastGuided(id: string, plans: readonly NetworkPlan[]): TrainPlan {
+  const plan = plans.find((other) => other.id === id) as TrainPlan;
+  return plan.speakers.length > 0 || plan.from === undefined ? plan : lastGuided(plan.from, plans);
+}
+
 function teacherPlans(teacher: RunConfig["teacher"], seed: number): readonly NetworkPlan[] {
   if (!("mean" in teacher)) return [teacherPlan(teacher, { id: "teacher", title: "teacher", seed })];
   const members = teacher.mean.map(({ weight, ...member }, i) => ({

@@ -128,6 +128,35 @@ describe("equalize", () => {
       what: "Sigmoid relu1 behind it is not homogeneous",
     });
   });
+
+  test("a Clip from 0 on is a rectifier; one that cuts above (ReLU6) stops it, and the report says why", async () => {
+    const graph = chain(100);
+    const clipped = (...ends: readonly string[]): Graph => ({
+      ...graph,
+      nodes: graph.nodes.map((node) =>
+        node.name === "relu1" ? { ...node, op: "Clip", inputs: [...node.inputs, ...ends] } : node,
+      ),
+      constants: new Map([
+        ...graph.constants,
+        ["zero", floatTensor(Float32Array.of(0), [])],
+        ...(ends.includes("six") ? [["six", floatTensor(Float32Array.of(6), [])] as const] : []),
+      ]),
+    });
+    const open = equalize(clipped("zero"));
+    expect(open.notes.find(({ node }) => node === "first")).toMatchObject({ done: true });
+    const [expected, found] = [await outputs(graph), await outputs(open.graph)];
+    const size = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expect(Math.sqrt(squaredError(found, expected) / found.length)).toBeLessThan(1e-6 * size);
+
+    const six = equalize(clipped("zero", "six"));
+    expect(six.notes.find(({ node }) => node === "first")).toEqual({
+      aid: "equalize",
+      node: "first",
+      done: false,
+      what: "Clip relu1 behind it cuts all channels at 6: a channel that is scaled would be cut elsewhere",
+    });
+    expect(six.graph.constants.get("w1")).toEqual(graph.constants.get("w1"));
+  });
 });
 
 test("clip-weights: the squared error grows in no tensor, and a large weight among many small ones is cut off", async () => {

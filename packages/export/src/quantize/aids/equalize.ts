@@ -13,7 +13,7 @@ import { floatsOf, floatTensor } from "../../tensor.ts";
 import type { AidBefore, AidNote } from "../aids.ts";
 import { channelAxis } from "../policy.ts";
 
-/** f(s x) = s f(x) for s > 0, channel by channel. */
+/** f(s x) = s f(x) for s > 0, channel by channel; a Clip from 0 on without an upper end too, see `isHomogeneous`. */
 const HOMOGENEOUS = new Set([
   "AveragePool",
   "Flatten",
@@ -133,10 +133,33 @@ function partnerOf(graph: Graph, first: Node): Node | string {
       if (readersOf(next.inputs[1]!).length > 1) return `the weights of ${next.name} are read by another node too`;
       return inputsOf(graph, next) % channels === 0 ? next : `${next.name} does not read it channel by channel`;
     }
-    if (!HOMOGENEOUS.has(next.op) || next.inputs[0] !== edge)
-      return `${next.op} ${next.name} behind it is not homogeneous`;
+    if (!isHomogeneous(graph, next) || next.inputs[0] !== edge) return whyNot(graph, next);
     node = next;
   }
+}
+
+function isHomogeneous(graph: Graph, node: Node): boolean {
+  if (node.op !== "Clip") return HOMOGENEOUS.has(node.op);
+  const [least, most] = endsOfClip(graph, node);
+  return least === 0 && most === Number.POSITIVE_INFINITY;
+}
+
+/** Not a number where it is computed while the model runs. */
+function endsOfClip(graph: Graph, { inputs: [, least = "", most = ""] }: Node): readonly [least: number, most: number] {
+  const endOf = (edge: Edge, without: number): number => {
+    const tensor = graph.constants.get(edge);
+    if (edge === "") return without;
+    return tensor?.dtype === "float32" ? floatsOf(tensor)[0]! : Number.NaN;
+  };
+  return [endOf(least, Number.NEGATIVE_INFINITY), endOf(most, Number.POSITIVE_INFINITY)];
+}
+
+/** ReLU6 is the usual case: cut at 6 s in one channel and 6 t in another it would be another op, which no kernel fuses. */
+function whyNot(graph: Graph, node: Node): string {
+  const [, most] = endsOfClip(graph, node);
+  return node.op === "Clip" && Number.isFinite(most)
+    ? `Clip ${node.name} behind it cuts all channels at ${most}: a channel that is scaled would be cut elsewhere`
+    : `${node.op} ${node.name} behind it is not homogeneous`;
 }
 
 /** How many channels a layer writes. */

@@ -44,20 +44,25 @@ export function growingHistogram(bins: number): HistogramBuilder {
   return {
     add(values) {
       // In variables of its own: the engine keeps these in registers, but not those that closures share.
-      let [low, high, none] = [min, max, 0];
+      let [low, high] = [min, max];
       for (let i = 0; i < values.length; i++) {
         const value = values[i]!;
         if (value < low) low = value;
         if (value > high) high = value;
-        if (value === 0) none++;
       }
-      zeros += none;
       const grown = low < min || high > max;
       [min, max] = [low, high];
       if (grown) fit();
-      // The width is a power of two: its inverse is exact.
+      // The width is a power of two: its inverse is exact. Indices are said to be integers (| 0): they are not looked at again then.
       const [inverse, start, into] = [1 / width, first, counts];
-      for (let i = 0; i < values.length; i++) into[Math.floor(values[i]! * inverse) - start]!++;
+      let none = 0;
+      for (let i = 0; i < values.length; i++) {
+        const value = values[i]!;
+        if (value === 0) none++;
+        else into[(Math.floor(value * inverse) - start) | 0]!++;
+      }
+      into[-start]! += none;
+      zeros += none;
     },
     result: () => ({ min, max, width, first, counts, zeros }),
   };

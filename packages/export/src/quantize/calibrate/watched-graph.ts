@@ -2,12 +2,12 @@
  * The float graph with what calibrators want to see as extra outputs. Of a tensor whose ends are enough the runtime looks for them
  * itself: three numbers come out instead of all values,
  *
- *   ReduceMin(x)   ReduceMax(x)   ReduceSum(0 x)
+ *   ReduceMin(x)   ReduceMax(x)   ReduceSum(x)
  *
- * the last of which is not zero when any value is infinite or NaN, which comparisons may pass over.
+ * the last of which is NaN when any value is, which comparisons may pass over. An infinite sum of finite values is only large.
  */
-import type { Edge, Feeds, Graph, Node, Value } from "../../graph.ts";
-import { floatsOf, scalar } from "../../tensor.ts";
+import type { Edge, Feeds, Graph, Node } from "../../graph.ts";
+import { floatsOf } from "../../tensor.ts";
 import type { Calibrator } from "./calibrator.ts";
 
 /** What is seen of one tensor in one batch. */
@@ -24,8 +24,7 @@ export interface WatchedGraph {
   readonly see: (edge: Edge, found: Feeds, batch: number) => Seen;
 }
 
-const PARTS = ["least", "most", "wild"] as const;
-const ZERO = "nothing/times";
+const PARTS = ["least", "most", "sum"] as const;
 
 /** See the file's header. */
 export function watchedGraph(graph: Graph, calibrators: ReadonlyMap<Edge, Calibrator>): WatchedGraph {
@@ -33,11 +32,12 @@ export function watchedGraph(graph: Graph, calibrators: ReadonlyMap<Edge, Calibr
   const outputs = new Map(graph.outputs.map((value) => [value.name, value] as const));
   const values = new Map(graph.values);
   const reduced = new Set<Edge>();
-  const add = (op: string, name: Edge, inputs: readonly Edge[], value: Omit<Value, "name">): void => {
-    const attrs: Node["attrs"] = op === "Mul" ? {} : { keepdims: { kind: "int", value: 0 } };
-    nodes.push({ op, domain: "", name, inputs, outputs: [name], attrs });
-    values.set(name, { name, ...value });
-    if (op !== "Mul") outputs.set(name, { name, ...value });
+  const add = (op: string, name: Edge, input: Edge): void => {
+    const value = { name, dtype: "float32", shape: [] } as const;
+    const attrs = { keepdims: { kind: "int", value: 0 } } as const;
+    nodes.push({ op, domain: "", name, inputs: [input], outputs: [name], attrs });
+    values.set(name, value);
+    outputs.set(name, value);
   };
   for (const [edge, { sees }] of calibrators) {
     const value = graph.values.get(edge);
@@ -46,24 +46,20 @@ export function watchedGraph(graph: Graph, calibrators: ReadonlyMap<Edge, Calibr
       outputs.set(edge, value);
       continue;
     }
-    const one = { dtype: "float32", shape: [] } as const;
     reduced.add(edge);
-    add("ReduceMin", `${edge}/least`, [edge], one);
-    add("ReduceMax", `${edge}/most`, [edge], one);
-    add("Mul", `${edge}/nothing`, [edge, ZERO], value);
-    add("ReduceSum", `${edge}/wild`, [`${edge}/nothing`], one);
+    add("ReduceMin", `${edge}/least`, edge);
+    add("ReduceMax", `${edge}/most`, edge);
+    add("ReduceSum", `${edge}/sum`, edge);
   }
-  const constants = reduced.size === 0 ? graph.constants : new Map([...graph.constants, [ZERO, scalar(0)] as const]);
   return {
-    graph: { ...graph, nodes: [...graph.nodes, ...nodes], outputs: [...outputs.values()], values, constants },
+    graph: { ...graph, nodes: [...graph.nodes, ...nodes], outputs: [...outputs.values()], values },
     see(edge, found, batch) {
       if (!reduced.has(edge)) {
         const tensor = found[edge]!;
         return { values: floatsOf(tensor), samples: tensor.shape[0] === batch ? batch : 1 };
       }
-      const [least, most, wild] = PARTS.map((part) => floatsOf(found[`${edge}/${part}`]!)[0]!);
-      const ends = wild === 0 || !Number.isFinite(least! + most!) ? [least!, most!] : [wild!, wild!];
-      return { values: Float32Array.from(ends), samples: 1 };
+      const [least, most, sum] = PARTS.map((part) => floatsOf(found[`${edge}/${part}`]!)[0]!);
+      return { values: Float32Array.of(...(Number.isNaN(sum) ? [sum!, sum!] : [least!, most!])), samples: 1 };
     },
   };
 }
