@@ -1,5 +1,5 @@
 export { adviceOf } from "../report/advice.ts";
-export { type Compared, comparePairs, compareReports } from "../report/compare-reports.ts";
+export { type Compared, compareReports, type Pair } from "../report/compare-reports.ts";
 export { compareMarkdown, compareText } from "../report/compare-text.ts";
 export { csvReport } from "../report/csv.ts";
 export { footnotes } from "../report/footnotes.ts";
@@ -10,6 +10,7 @@ export { type DeviceReport, deviceMatrix } from "../report/matrix.ts";
 export { textTable } from "../report/rows.ts";
 export { type BenchReport, formatReport, parseReport, type TargetReport } from "../report/schema.ts";
 export { findChromium, launchChromium } from "./chromium.ts";
+export { compareInTurns } from "./compare-in-turns.ts";
 export { type BenchEvent, type BenchOptions, SCENARIOS, type Scenario } from "./options.ts";
 export { openPlaces, type Places } from "./places.ts";
 export { runBench } from "./run-bench.ts";

@@ -1,16 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { PERCENTILES, STOP_RULES, type StopRuleName } from "@distillate/bench";
+import { type NamedRule, STOP_RULES, type StopRuleName } from "@distillate/bench";
 import {
   type BenchReport,
   type Compared,
+  compareInTurns,
   compareMarkdown,
-  comparePairs,
   compareReports,
   compareText,
   DEFAULT_GATE,
   deviceMatrix,
-  type Limit,
+  type Pair,
   parseGate,
   parseReport,
   runBench,
@@ -91,13 +91,11 @@ export const compare: CommandDef<typeof ARGS> = defineCommand({
     if (files === 1) throw new UsageError("compare takes two JSON files, or two .onnx files; found one of each");
     let compared: Compared;
     if (files === 2) {
-      compared = comparePairsOf(await measureInTurns(args), limits);
-      const broken = compared.comparisons.filter(({ verdict }) => verdict === "failed");
-      // One interval in forty lies past the truth by chance: times have to fail twice. A file's size does not change.
-      if (broken.length > 0 && broken.every(({ metric }) => metric in PERCENTILES)) {
-        const seed = String(wholeNumber("seed", args.seed) + 1);
-        compared = secondOf(broken, comparePairsOf(await measureInTurns({ ...args, seed }), limits));
-      }
+      compared = await compareInTurns(async (rule, seed) => pairsOf(await measureInTurns(args, rule, seed)), {
+        rule: STOP_RULES[oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName],
+        seed: wholeNumber("seed", args.seed),
+        limits,
+      });
     } else {
       const [base, head] = await Promise.all([args.base, args.head].map(readReport));
       compared = compareReports(base!, head!, limits);
@@ -109,25 +107,15 @@ export const compare: CommandDef<typeof ARGS> = defineCommand({
 });
 
 /** Base and head of each runtime of one measurement. */
-function comparePairsOf({ targets, settings }: BenchReport, limits: readonly Limit[]): Compared {
+function pairsOf({ targets }: BenchReport): readonly Pair[] {
   const byId = new Map(targets.map((target) => [target.id, target]));
-  const pairs = targets
+  return targets
     .filter(({ model }) => model === "base")
     .map((base) => ({
       name: base.id.replace(/^base, /, ""),
       base,
       head: byId.get(base.id.replace(/^base/, "head"))!,
     }));
-  return comparePairs(pairs, limits, { labels: undefined, seed: settings.seed, paired: true });
-}
-
-/** The second measurement, with what became of the first. */
-function secondOf(broken: Compared["comparisons"], again: Compared): Compared {
-  const failed = broken.map(
-    ({ target, metric, change }) => `${metric} of ${target}, ${change.estimate.toFixed(3)} times the base's`,
-  );
-  const note = `this is the second measurement, after the first failed: ${failed.join("; ")}`;
-  return { ...again, notes: [...again.notes, note] };
 }
 
 async function readReport(path: string): Promise<BenchReport> {
@@ -145,14 +133,15 @@ async function readReport(path: string): Promise<BenchReport> {
 /** Both files in the same rounds of one measurement: the only comparison that a busy machine cannot spoil. */
 async function measureInTurns(
   args: {
-    readonly [Name in "base" | "head" | "targets" | "threads" | "rule" | "seed"]: string;
+    readonly [Name in "base" | "head" | "targets" | "threads"]: string;
   } & {
     readonly shape?: string | undefined;
     readonly quiet?: boolean | undefined;
     readonly json?: boolean | undefined;
   },
+  rule: NamedRule,
+  seed: number,
 ): Promise<BenchReport> {
-  const seed = wholeNumber("seed", args.seed);
   const { inputs, source, note } = await inputsOfFile(args.base, args.shape, seed);
   const files = (["base", "head"] as const).map((model) => ({ model, path: args[model] }));
   const reporter = createReporter({
@@ -168,7 +157,7 @@ async function measureInTurns(
       targets: targetsOf(files, [], args),
       inputs,
       inputSource: source,
-      rule: STOP_RULES[oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName],
+      rule,
       seed,
       scenarios: [],
       framesPerSecond: 30,
