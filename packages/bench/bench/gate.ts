@@ -12,6 +12,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { InferenceSession } from "onnxruntime-node";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import type { Interval } from "../src/bootstrap.ts";
 import { compareInTurns, DEFAULT_GATE, type Pair, parseGate, runBench, type TargetReport } from "../src/node/index.ts";
 import { type NamedRule, STOP_RULES, type StopRuleName } from "../src/stop-rule.ts";
 import type { InputSet, TargetSpec } from "../src/target.ts";
@@ -61,7 +62,8 @@ interface Verdict {
   readonly invalid: boolean;
   /** Two where the first looked worse than the limit. */
   readonly measurements: number;
-  readonly p90: { readonly estimate: number; readonly low: number; readonly high: number };
+  readonly p50: Interval;
+  readonly p90: Interval;
 }
 
 /** One comparison as `distillate compare` makes it, both sides in the same module so that the slowdown is all that differs. */
@@ -99,8 +101,8 @@ async function compare(seed: number, slowed: boolean): Promise<Verdict> {
   // Far apart: a second measurement takes the next seed.
   const rule = STOP_RULES[values.rule as StopRuleName];
   const { failed, comparisons } = await compareInTurns(measure, { rule, seed: 10 * seed, limits });
-  const { change } = comparisons.find(({ metric }) => metric === "p90")!;
-  return { seed, failed, invalid, measurements, p90: change };
+  const changeOf = (name: "p50" | "p90"): Interval => comparisons.find(({ metric }) => metric === name)!.change;
+  return { seed, failed, invalid, measurements, p50: changeOf("p50"), p90: changeOf("p90") };
 }
 
 const pairs = Number(values.pairs);
@@ -109,10 +111,16 @@ for (let seed = 1; seed <= pairs; seed++) {
   for (const kind of ["same", "slowed"] as const) {
     const verdict = await compare(seed, kind === "slowed");
     results[kind].push(verdict);
-    const { estimate, low, high } = verdict.p90;
-    console.log(
-      `${kind.padEnd(6)} ${seed}: p90 x ${estimate.toFixed(4)} (${low.toFixed(4)} to ${high.toFixed(4)})${verdict.measurements > 1 ? " at the second look" : ""}${verdict.failed ? " flagged" : ""}${verdict.invalid ? " INVALID" : ""}`,
-    );
+    const found = (["p50", "p90"] as const).map((name) => {
+      const { estimate, low, high } = verdict[name];
+      return `${name} x ${estimate.toFixed(4)} (${low.toFixed(4)} to ${high.toFixed(4)})`;
+    });
+    const more = [
+      ...(verdict.measurements > 1 ? ["at the second look"] : []),
+      ...(verdict.failed ? ["flagged"] : []),
+      ...(verdict.invalid ? ["INVALID"] : []),
+    ];
+    console.log(`${kind.padEnd(6)} ${seed}: ${[...found, ...more].join(", ")}`);
   }
 }
 const flagged = (kind: keyof typeof results): number => results[kind].filter(({ failed }) => failed).length;

@@ -12,7 +12,7 @@ export interface Limit {
 }
 
 /** The limits where none are given. */
-export const DEFAULT_GATE = "p90:+5%,accuracy:-0.3";
+export const DEFAULT_GATE = "p50:+5%,p90:+5%,accuracy:-0.3";
 
 const RATIOS: readonly string[] = [...Object.keys(PERCENTILES), "download"];
 const DIFFERENCES: readonly string[] = ["accuracy", "agreement"];
