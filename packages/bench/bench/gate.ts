@@ -13,7 +13,15 @@ import { parseArgs } from "node:util";
 import { InferenceSession } from "onnxruntime-node";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import type { Interval } from "../src/bootstrap.ts";
-import { compareInTurns, DEFAULT_GATE, type Pair, parseGate, runBench, type TargetReport } from "../src/node/index.ts";
+import {
+  compareInTurns,
+  DEFAULT_GATE,
+  LATENCY_ALONE,
+  type Pair,
+  parseGate,
+  runBench,
+  type TargetReport,
+} from "../src/node/index.ts";
 import { type NamedRule, STOP_RULES, type StopRuleName } from "../src/stop-rule.ts";
 import type { InputSet, TargetSpec } from "../src/target.ts";
 
@@ -80,11 +88,7 @@ async function compare(seed: number, slowed: boolean): Promise<Verdict> {
       inputSource: "noise",
       rule: { ...rule, coldStarts: 0 },
       seed,
-      scenarios: [],
-      framesPerSecond: 30,
-      sustainedSeconds: 0,
-      softwareWebgpu: false,
-      webgpuOnHardwareOnly: true,
+      ...LATENCY_ALONE,
       signal: new AbortController().signal,
       now: () => new Date(),
       onEvent: () => undefined,

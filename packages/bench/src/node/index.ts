@@ -11,6 +11,6 @@ export { textTable } from "../report/rows.ts";
 export { type BenchReport, formatReport, parseReport, type TargetReport } from "../report/schema.ts";
 export { findChromium, launchChromium } from "./chromium.ts";
 export { compareInTurns } from "./compare-in-turns.ts";
-export { type BenchEvent, type BenchOptions, SCENARIOS, type Scenario } from "./options.ts";
+export { type BenchEvent, type BenchOptions, LATENCY_ALONE, SCENARIOS, type Scenario } from "./options.ts";
 export { openPlaces, type Places } from "./places.ts";
 export { runBench } from "./run-bench.ts";

@@ -9,6 +9,15 @@ export const SCENARIOS = ["offline", "paced", "sustained", "cold-start", "runtim
 /** Name of a scenario. */
 export type Scenario = (typeof SCENARIOS)[number];
 
+/** The part of {@link BenchOptions} for those who ask for latency and quality alone, on what this machine truly has. */
+export const LATENCY_ALONE = {
+  scenarios: [],
+  framesPerSecond: 30,
+  sustainedSeconds: 0,
+  softwareWebgpu: false,
+  webgpuOnHardwareOnly: true,
+} as const satisfies Partial<BenchOptions>;
+
 /** What is told while it goes on. */
 export type BenchEvent =
   | { readonly kind: "phase"; readonly what: string }

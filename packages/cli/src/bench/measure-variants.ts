@@ -1,7 +1,7 @@
 /** Variants of one network measured in turns on every backend that is here, and which of them each backend shall run. */
 import { resolve } from "node:path";
 import { type NamedRule, STOP_RULES } from "@distillate/bench";
-import { type BenchEvent, type BenchReport, findChromium, runBench } from "@distillate/bench/node";
+import { type BenchEvent, type BenchReport, findChromium, LATENCY_ALONE, runBench } from "@distillate/bench/node";
 import { TOOL_VERSION } from "../version.ts";
 import type { BenchInputs } from "./bench-inputs.ts";
 import { type ModelFile, targetsOf } from "./bench-targets.ts";
@@ -47,11 +47,7 @@ export async function measureVariants(
     reference: targets.find(({ model }) => model === "fp32")?.id,
     rule: options.rule ?? STOP_RULES.rapid,
     seed: options.seed,
-    scenarios: [],
-    framesPerSecond: 30,
-    sustainedSeconds: 0,
-    softwareWebgpu: false,
-    webgpuOnHardwareOnly: true,
+    ...LATENCY_ALONE,
     notes: note === undefined ? [] : [{ code: "inputs", message: note }],
     signal: options.signal,
     ...(options.execArgv && { execArgv: options.execArgv }),

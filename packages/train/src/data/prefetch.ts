@@ -5,7 +5,8 @@
  * The set's bytes are shared. Arrays of a batch are handed over and back, never copied between threads.
  */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { moduleBeside, startThread } from "../thread.ts";
 import { type Batch, type BatchOptions, batches } from "./batches.ts";
 import type { Images } from "./dataset.ts";
 
@@ -72,11 +73,7 @@ export function prefetchBatches(images: Images, onLost: (reason: string) => void
     const [height, width, channels] = images.shape;
     const shared = { ...images, pixels: shareBytes(images.pixels) };
     const setup: PrefetchSetup = { images: shared, length: batchSize * height * width * channels };
-    const isSource = import.meta.url.endsWith(".ts");
-    // Threads do not inherit what lets this one read TypeScript.
-    const module = new URL(isSource ? "./prefetch-thread-from-source.mjs" : "./prefetch-thread.js", import.meta.url);
-    const flags = isSource ? { execArgv: ["--conditions=@distillate/source"] } : {};
-    const thread = new Worker(module, { workerData: setup, ...flags });
+    const thread = startThread(moduleBeside(import.meta.url, "prefetch-thread"), setup);
     thread.on("message", (message: Prefetched) => {
       arrived.push(message);
       wake?.();

@@ -7,7 +7,7 @@ import type { AugmentConfig } from "../config.ts";
 import { augmentImage, type ViewKey } from "../data/augment.ts";
 import type { Images } from "../data/dataset.ts";
 import type { Logits } from "../evaluate.ts";
-import { cachedTeacher } from "./teacher-cache.ts";
+import { cachedTeacher, tableTeacher } from "./teacher-cache.ts";
 
 /** Where what a teacher said of a view lies, for all trainings that see the same one. */
 export interface ViewStore {
@@ -40,9 +40,10 @@ export function viewedTeacher({ images, augment, ask, store }: ViewedTeacherOpti
   let known: { readonly view: ViewKey; readonly teacher: AskedTeacher } | undefined;
   const learn = async (view: ViewKey): Promise<AskedTeacher> => {
     const kept = await store?.read(view);
-    const table = kept ?? (await askAll(view));
-    if (!kept) await store?.write(view, table);
-    return cachedTeacher(table, images.count, (some) => ask(viewOf(images, augment, view, some)));
+    if (kept) return cachedTeacher(kept, images.count, (some) => ask(viewOf(images, augment, view, some)));
+    const table = await askAll(view);
+    await store?.write(view, table);
+    return tableTeacher(table, images.count);
   };
   const askAll = async (view: ViewKey): Promise<Logits> => {
     let said: Logits | undefined;

@@ -1,7 +1,7 @@
 /** The threads that take shares beside the main one: started, told of steps, waited for, and missed at once when one dies. */
-import { Worker } from "node:worker_threads";
 import { DistillateError } from "@distillate/bundle";
 import type { LossTerm } from "../losses/index.ts";
+import { moduleBeside, startThread } from "../thread.ts";
 import type { BoardSizes } from "./board.ts";
 import type { Learner, ShareTask } from "./learn-share.ts";
 import type { NetworkMessage } from "./network-copy.ts";
@@ -31,7 +31,7 @@ export interface Team {
  * @throws DistillateError `worker-died` with the reason why one cannot start.
  */
 export async function startTeam(setup: Omit<WorkerSetup, "worker">): Promise<Team> {
-  const threads = Array.from({ length: setup.workers - 1 }, (_, i) => startThread({ ...setup, worker: i + 1 }));
+  const threads = Array.from({ length: setup.workers - 1 }, (_, i) => startMember({ ...setup, worker: i + 1 }));
   const dispose = (): void => {
     for (const thread of threads) thread.end();
   };
@@ -61,14 +61,8 @@ interface Thread {
   end(): void;
 }
 
-function startThread(setup: WorkerSetup): Thread {
-  const isSource = import.meta.url.endsWith(".ts");
-  // Threads do not inherit what lets the main one read TypeScript.
-  const module = new URL(isSource ? "./worker-from-source.mjs" : "./worker.js", import.meta.url);
-  const worker = new Worker(module, {
-    workerData: setup,
-    ...(isSource && { execArgv: ["--conditions=@distillate/source"] }),
-  });
+function startMember(setup: WorkerSetup): Thread {
+  const worker = startThread(moduleBeside(import.meta.url, "worker"), setup);
   let ended: DistillateError | undefined;
   let waiting: { resolve(): void; reject(error: DistillateError): void } | undefined;
   const settle = (error?: DistillateError): void => {

@@ -1,5 +1,0 @@
-// Where the sources run as they are, a thread has to learn TypeScript first.
-import { register } from "tsx/esm/api";
-
-register();
-await import("./prefetch-thread.ts");
