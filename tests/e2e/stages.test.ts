@@ -131,14 +131,41 @@ test("a search goes on where it was killed, keeps the best of each size, and its
     expect(ofSize.find((candidate: { run?: string }) => candidate.run).scores[0]).toBe(best);
   }
   expect(merged.rows[1].overFirst.seeds).toEqual([1]);
-  expect(await readFile(at("out/sweep.html"), "utf8")).toMatch(/Accuracy against size[\s\S]*Accuracy against work/);
-  expect(await readFile(at("out/front-bytes.svg"), "utf8")).toMatch(/^<svg xmlns="http/);
+  expect(await readFile(at("out/sweep.html"), "utf8")).toMatch(
+    /int8 ms[\s\S]*Accuracy against size[\s\S]*Accuracy against work[\s\S]*Accuracy against latency/,
+  );
+  for (const cost of ["bytes", "macs", "milliseconds"]) {
+    expect(await readFile(at(`out/front-${cost}.svg`), "utf8")).toMatch(/^<svg xmlns="http/);
+  }
 
   const directories = runs.map((each: string) => at(join("out", each)));
   const together = await distillate(["report", ...directories, "-o", at("both"), "--json"]);
+  // Only a search measures time, in turns.
+  for (const { exported } of merged.rows)
+    for (const file of Object.values<{ milliseconds?: number }>(exported)) {
+      expect(file.milliseconds).toBeGreaterThan(0);
+      delete file.milliseconds;
+    }
   expect(JSON.parse(together.out).rows).toEqual(merged.rows);
   expect(await readFile(at("both.md"), "utf8")).toContain("| over the first run |");
 
   expect((await distillate([...run, "--budget", "2"])).status).toBe(2);
   expect((await distillate([...run, "--sweep", "depth=2"])).err).toMatch(/error sweep-invalid: .*no axis "depth"/);
+});
+
+test("threads that were asked for share each batch: twice the same bytes, others than of one, and the report tells", async () => {
+  const [first, second, alone] = [await scratch({}), await scratch({}), await scratch({})];
+  for (const { run } of [first, second]) {
+    expect(await distillate([...run, "--workers", "2"])).toMatchObject({ err: "", status: 0 });
+  }
+  expect((await distillate(alone.run)).status).toBe(0);
+  const weights = await Promise.all(
+    [first, second, alone].map(({ at }) => readFile(at("out/student/seed-1/weights.bin"))),
+  );
+  expect(weights[1]).toEqual(weights[0]);
+  expect(weights[2]).not.toEqual(weights[0]);
+  const workersIn = async ({ at }: typeof first): Promise<readonly number[]> =>
+    JSON.parse(await readFile(at("out/report.json"), "utf8")).curves.map(({ workers }: { workers: number }) => workers);
+  expect(await workersIn(first)).toEqual([2, 2, 2]);
+  expect(await workersIn(alone)).toEqual([1, 1, 1]);
 });

@@ -1,10 +1,14 @@
 /** How many networks train at once: as many as there are cores, as long as their memory is there. */
 import { availableParallelism, freemem } from "node:os";
-import type { Images } from "@distillate/train";
+import type { EngineName, Images } from "@distillate/train";
 import type { PipelineContext } from "./context.ts";
 
-/** What a training process takes beside its images: Node, tfjs and its kernels, a network, a batch. */
-const PROCESS_BYTES = 450 * 2 ** 20;
+/** What a training process takes beside its images: Node, tfjs and its kernels, a network, a batch and what is computed of it. */
+const PROCESS_BYTES: { readonly [Name in EngineName]: number } = {
+  wasm: 450 * 2 ** 20,
+  tensorflow: 1000 * 2 ** 20,
+  "tensorflow-gpu": 2000 * 2 ** 20,
+};
 /** What each further thread of one takes: a heap of its own for the networks and its share of a batch. */
 const THREAD_BYTES = 160 * 2 ** 20;
 /** Part of the free memory that trainings may take together. */
@@ -25,17 +29,21 @@ function thisMachine(): Machine {
 }
 
 /**
- * The number of trainings side by side, at least one. The wasm engine uses a core for each of its threads, and each process has
- * the images in its memory; a native engine uses all cores itself.
+ * The number of trainings side by side, at least one. The wasm engine uses a core for each of its threads; the native one may use all,
+ * but networks as small as ours keep little more than one busy. Each process has the images in its memory. A graphics card is for
+ * one at a time.
  */
 export function trainingSlots(
   { engine, data, workers = 1 }: Pick<PipelineContext, "engine" | "data" | "workers">,
   { cores, free }: Machine = thisMachine(),
 ): number {
-  if (engine.name !== "wasm") return 1;
+  if (engine.name === "tensorflow-gpu") return 1;
+  const threads = engine.name === "wasm" ? workers : 1;
   const size = (images: Images | undefined): number => images?.pixels.length ?? 0;
   // Twice: while they are joined or unpacked they are there once more.
   const each =
-    PROCESS_BYTES + (workers - 1) * THREAD_BYTES + 2 * (size(data.train) + size(data.test) + 2 * size(data.unlabelled));
-  return Math.max(1, Math.min(Math.floor(cores / workers), Math.floor((SHARE * free) / each)));
+    PROCESS_BYTES[engine.name] +
+    (threads - 1) * THREAD_BYTES +
+    2 * (size(data.train) + size(data.test) + 2 * size(data.unlabelled));
+  return Math.max(1, Math.min(Math.floor(cores / threads), Math.floor((SHARE * free) / each)));
 }

@@ -5,7 +5,7 @@ import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
 import { mergeReports } from "./merged-report.ts";
 import { mergedMarkdown, mergedPage, mergedText } from "./merged-text.ts";
-import { frontOf } from "./plots.ts";
+import { costsOf, frontOf } from "./plots.ts";
 import { readReport } from "./read-report.ts";
 import { packRight } from "./right-bits.ts";
 import type { ModelRow, RunReport, SeedResult } from "./run-report.ts";
@@ -97,7 +97,7 @@ test("text, Markdown and page have every run, and names cannot break out", () =>
 
 test("the front has what nothing beats at its cost or below", () => {
   const point = (name: string, bytes: number, accuracy: number) =>
-    ({ name, id: "int8", bytes, macs: bytes, accuracy }) as const;
+    ({ name, id: "int8", bytes, macs: bytes, milliseconds: Number.NaN, accuracy }) as const;
   const points = [
     point("big", 9, 0.9),
     point("beaten", 5, 0.7),
@@ -106,6 +106,8 @@ test("the front has what nothing beats at its cost or below", () => {
     point("worse", 10, 0.9),
   ];
   expect(frontOf(points, "bytes").map(({ name }) => name)).toEqual(["small", "big"]);
+  expect(costsOf(points)).toEqual(["bytes", "macs"]);
+  expect(costsOf([...points, { ...point("timed", 1, 0.5), milliseconds: 0.1 }])).toContain("milliseconds");
 });
 
 test("a report is read from its run or its file; what is none is named", async () => {

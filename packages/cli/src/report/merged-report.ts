@@ -21,6 +21,14 @@ interface Reached {
   readonly seeds: readonly number[];
 }
 
+/** A file of a run. */
+interface ExportedFile {
+  readonly accuracy: number;
+  readonly bytes: number;
+  /** Median of single calls in onnxruntime-node on one thread, where all rows were measured in turns. */
+  readonly milliseconds?: number;
+}
+
 /** One run. */
 export interface MergedRow {
   readonly name: string;
@@ -35,7 +43,7 @@ export interface MergedRow {
   readonly lastEpoch?: number;
   /** Of the student over its own baseline. */
   readonly gain: PairedDifference;
-  readonly exported: { readonly [Id in "fp32" | "int8"]: { readonly accuracy: number; readonly bytes: number } };
+  readonly exported: { readonly [Id in "fp32" | "int8"]: ExportedFile };
   /** Of the student over the first run's, on the seeds that both have. */
   readonly overFirst?: PairedDifference & { readonly seeds: readonly number[] };
 }
@@ -68,7 +76,7 @@ function rowOf({ name, report }: NamedReport): MergedRow {
   const by = (id: ModelRow["id"]): ModelRow => report.models.find((model) => model.id === id)!;
   const [student, fp32] = [by("student"), by("fp32")];
   const last = student.seeds!.flatMap((seed) => seed.last?.accuracy ?? []);
-  const exported = (id: "fp32" | "int8"): { readonly accuracy: number; readonly bytes: number } => {
+  const exported = (id: "fp32" | "int8"): ExportedFile => {
     const { accuracy, bytes } = by(id);
     return { accuracy, bytes: bytes! };
   };

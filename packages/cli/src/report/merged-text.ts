@@ -3,7 +3,7 @@ import { escapeHtml } from "@distillate/bench";
 import type { PairedDifference } from "@distillate/train";
 import { figure, page } from "./html.ts";
 import type { MergedReport, MergedRow } from "./merged-report.ts";
-import { drawFront, type FrontPoint } from "./plots.ts";
+import { costsOf, drawFront, type FrontPoint } from "./plots.ts";
 import { type Column, markdownTable, pageTable, textTable } from "./table.ts";
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
@@ -34,6 +34,18 @@ const COLUMNS: readonly Column<MergedRow>[] = [
   { title: "int8 bytes", align: "right", cell: ({ exported }) => exported.int8.bytes.toLocaleString("en") },
 ];
 
+/** What only a search measures. */
+const MEASURED: readonly Column<MergedRow>[] = (["fp32", "int8"] as const).map((id) => ({
+  title: `${id} ms`,
+  align: "right",
+  cell: ({ exported }) => exported[id].milliseconds?.toPrecision(3) ?? "",
+}));
+
+function columnsFor(rows: readonly MergedRow[]): readonly Column<MergedRow>[] {
+  const isMeasured = rows.some(({ exported }) => exported.int8.milliseconds !== undefined);
+  return isMeasured ? [...COLUMNS, ...MEASURED] : COLUMNS;
+}
+
 /** What the numbers are, and what they are not. */
 const MEANING =
   "Accuracy on the test part: mean ± standard deviation over the seeds (their number). Differences are in points, " +
@@ -42,7 +54,7 @@ const MEANING =
 
 /** For a terminal. */
 export function mergedText({ rows, notes }: MergedReport): string {
-  return `${[textTable(COLUMNS, rows), "", MEANING, ...notes.map(({ message }) => `! ${message}`)].join("\n")}\n`;
+  return `${[textTable(columnsFor(rows), rows), "", MEANING, ...notes.map(({ message }) => `! ${message}`)].join("\n")}\n`;
 }
 
 /** As Markdown. */
@@ -51,7 +63,7 @@ export function mergedMarkdown({ rows, notes }: MergedReport, title: string): st
   const lines = [
     `# ${title}`,
     "",
-    ...markdownTable(COLUMNS, rows),
+    ...markdownTable(columnsFor(rows), rows),
     "",
     MEANING,
     ...(said.length > 0 ? ["", ...said] : []),
@@ -59,15 +71,17 @@ export function mergedMarkdown({ rows, notes }: MergedReport, title: string): st
   return `${lines.join("\n")}\n`;
 }
 
-/** As a page, with accuracy against size and against work; `more` is HTML that follows. */
+/** As a page, with accuracy against size, work and time where it was measured; `more` is HTML that follows. */
 export function mergedPage({ rows, notes }: MergedReport, title: string, more = ""): string {
   const points = frontPoints(rows);
   return page(
     title,
-    `${pageTable(title, COLUMNS, rows)}
+    `${pageTable(title, columnsFor(rows), rows)}
 <p>${escapeHtml(MEANING)}</p>
 ${notes.length > 0 ? `<ul>${notes.map(({ message }) => `<li>${escapeHtml(message)}</li>`).join("")}</ul>` : ""}
-${(["bytes", "macs"] as const).map((cost) => figure(drawFront(points, cost))).join("\n")}
+${costsOf(points)
+  .map((cost) => figure(drawFront(points, cost)))
+  .join("\n")}
 ${more}`,
   );
 }
@@ -79,6 +93,7 @@ export function frontPoints(rows: readonly MergedRow[]): readonly FrontPoint[] {
       name: `${name}, ${id}`,
       id,
       macs: macs ?? Number.NaN,
+      milliseconds: Number.NaN,
       ...exported[id],
     })),
   );

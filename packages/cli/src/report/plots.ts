@@ -158,22 +158,29 @@ function confusion({ models, data }: RunReport): Figure {
   });
 }
 
-/** An exported file: what it gets right and what it costs. */
-export interface FrontPoint {
+/** An exported file: what it gets right and what it costs; a cost that isn't known is not a number. */
+export interface FrontPoint extends Readonly<Record<Cost, number>> {
   readonly name: string;
   readonly id: "fp32" | "int8";
   readonly accuracy: number;
-  readonly bytes: number;
-  readonly macs: number;
 }
+
+/** What accuracy is drawn against. */
+export type Cost = keyof typeof COSTS;
 
 const COSTS = {
   bytes: { caption: "Accuracy against size", label: "bytes of the file →" },
   macs: { caption: "Accuracy against work", label: "multiplications for one image →" },
+  milliseconds: { caption: "Accuracy against latency", label: "ms a call, median, Node on one thread →" },
 } as const;
 
+/** The costs that some file has. */
+export function costsOf(points: readonly FrontPoint[]): readonly Cost[] {
+  return (Object.keys(COSTS) as Cost[]).filter((cost) => points.some((point) => Number.isFinite(point[cost])));
+}
+
 /** What nothing else is better than at its cost or below: from the cheapest to the best. */
-export function frontOf(points: readonly FrontPoint[], cost: keyof typeof COSTS): readonly FrontPoint[] {
+export function frontOf(points: readonly FrontPoint[], cost: Cost): readonly FrontPoint[] {
   const front: FrontPoint[] = [];
   for (const point of [...points].sort((a, b) => a[cost] - b[cost] || b.accuracy - a.accuracy)) {
     if (point.accuracy > (front.at(-1)?.accuracy ?? Number.NEGATIVE_INFINITY)) front.push(point);
@@ -182,7 +189,7 @@ export function frontOf(points: readonly FrontPoint[], cost: keyof typeof COSTS)
 }
 
 /** Exported files by accuracy and cost; the line joins what nothing beats. */
-export function drawFront(points: readonly FrontPoint[], cost: keyof typeof COSTS): Figure {
+export function drawFront(points: readonly FrontPoint[], cost: Cost): Figure {
   const rows = points
     .filter((point) => Number.isFinite(point[cost]))
     .map((point) => ({ ...point, accuracy: percent(point.accuracy) }));

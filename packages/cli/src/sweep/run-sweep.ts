@@ -1,6 +1,6 @@
 /**
  * A search, top to bottom: the teachers once, the rounds of successive halving, then a whole run of every candidate that is left,
- * and the table and front of those. Every training is a stage: a search that was cut off goes on where it stood.
+ * their files' latency in turns, and the table and fronts of those. Every training is a stage: a search that was cut off goes on where it stood.
  *
  *   runs/NAME/teacher, assistant-*      shared by all
  *   runs/NAME/sweep/round-K/CANDIDATE   one short training
@@ -22,14 +22,15 @@ import { openRunDirectory, recordingTo } from "../pipeline/run-directory.ts";
 import { type Job, runJobs } from "../pipeline/schedule-jobs.ts";
 import { makeNetwork, type Networks, type Trained, trainNetworks } from "../pipeline/train-stages.ts";
 import { trainingSlots } from "../pipeline/training-slots.ts";
-import { mergeReports, type NamedReport } from "../report/merged-report.ts";
+import { type MergedReport, type MergedRow, mergeReports, type NamedReport } from "../report/merged-report.ts";
 import { frontPoints } from "../report/merged-text.ts";
-import { drawFront, svgFile } from "../report/plots.ts";
+import { costsOf, drawFront, svgFile } from "../report/plots.ts";
 import type { SweepReport, SweptCandidate } from "../report/sweep-report.ts";
 import { sweepMarkdown, sweepPage } from "../report/sweep-text.ts";
 import { TOOL_VERSION } from "../version.ts";
 import { type Axes, type Candidate, candidatesOf } from "./axes.ts";
 import { betterHalf, planRounds, type Round } from "./halving.ts";
+import { type Latency, measureLatency } from "./measure-latency.ts";
 
 /** What a search needs. */
 export interface SweepOptions extends Omit<PipelineOptions, "until" | "directoryOf"> {
@@ -87,6 +88,9 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
       });
       finished.push({ name: candidate.id, report: report! });
     }
+    // Files of one size differ in their weights alone.
+    const bundles = left.map(({ id, size }) => [size, run.at("sweep", "runs", id, "bundle")] as const);
+    const latency = await measureLatency(new Map(bundles), { signal, seed: config.seeds[0]! });
     const swept = candidates.map(({ id, values }): SweptCandidate => {
       const own = finished.find(({ name }) => name === id);
       return {
@@ -107,18 +111,36 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
       axes,
       rounds,
       candidates: swept,
-      finished: mergeReports(finished),
+      finished: withLatency(mergeReports(finished), left, latency),
     };
     await writeFileAtomic(run.at("sweep.json"), `${JSON.stringify(result, null, 2)}\n`);
     await writeFileAtomic(run.at("sweep.md"), sweepMarkdown(result));
     await writeFileAtomic(run.at("sweep.html"), sweepPage(result));
-    for (const cost of ["bytes", "macs"] as const) {
-      await writeFileAtomic(run.at(`front-${cost}.svg`), svgFile(drawFront(frontPoints(result.finished.rows), cost)));
+    const points = frontPoints(result.finished.rows);
+    for (const cost of costsOf(points)) {
+      await writeFileAtomic(run.at(`front-${cost}.svg`), svgFile(drawFront(points, cost)));
     }
     return result;
   } finally {
     run.close();
   }
+}
+
+/** Adds what the files of each candidate's size took. */
+function withLatency(
+  merged: MergedReport,
+  candidates: readonly Candidate[],
+  latency: ReadonlyMap<string, Latency>,
+): MergedReport {
+  const rows = merged.rows.map((row) => {
+    const { size } = candidates.find(({ id }) => id === row.name)!;
+    const file = (id: "fp32" | "int8"): MergedRow["exported"]["fp32"] => {
+      const milliseconds = latency.get(size)?.get(id);
+      return { ...row.exported[id], ...(milliseconds !== undefined && { milliseconds }) };
+    };
+    return { ...row, exported: { fp32: file("fp32"), int8: file("int8") } };
+  });
+  return { ...merged, rows };
 }
 
 /** Assistants keep the losses that they have in the configuration itself, so that one serves all candidates. */
