@@ -20,7 +20,7 @@ export const losses: RunConfigInput = defineRun({
   student: {
     model: { name: "cnn", filters: [8, 16] },
     training: {
-      epochs: 10,
+      epochs: 5,
       batchSize: 64,
       optimizer: { name: "adam", learningRate: 0.004 },
       schedule: { name: "cosine", warmup: 0.1 },
