@@ -10,7 +10,7 @@ export const cifar10: RunConfigInput = defineRun({
   teacher: {
     model: { name: "resnet-8", filters: 24, dropout: 0.1 },
     training: {
-      epochs: 16,
+      epochs: 12,
       batchSize: 128,
       optimizer: { name: "adam", learningRate: 0.006, weightDecay: 0.02 },
       schedule: { name: "one-cycle" },
@@ -21,7 +21,7 @@ export const cifar10: RunConfigInput = defineRun({
   student: {
     model: { name: "resnet-8", filters: 16 },
     training: {
-      epochs: 22,
+      epochs: 18,
       batchSize: 64,
       optimizer: { name: "adam", learningRate: 0.005, weightDecay: 0.01 },
       schedule: { name: "one-cycle" },
@@ -30,5 +30,5 @@ export const cifar10: RunConfigInput = defineRun({
     },
     quantizeAware: { epochs: 1 },
   },
-  distill: { ce: { weight: 0.1 }, kd: { weight: 0.9, temperature: 4 } },
+  distill: { ce: { weight: 1 }, dist: { weight: 1 } },
 });

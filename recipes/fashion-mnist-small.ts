@@ -30,6 +30,6 @@ export const fashionMnistSmall: RunConfigInput = defineRun({
     },
     quantizeAware: { epochs: 1 },
   },
-  distill: { ce: { weight: 0.1 }, kd: { weight: 0.9, temperature: 4 } },
+  distill: { ce: { weight: 1 }, dist: { weight: 1 } },
   seeds: [1, 2, 3],
 });

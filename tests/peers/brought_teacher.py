@@ -7,6 +7,9 @@ Usage: brought_teacher.py torch|keras DATA OUT [EPOCHS]   DATA holds the four id
     logits.npy      its logits on the test images, by PyTorch or TensorFlow
 
 Prints one JSON object with its accuracy. Needs requirements-training.txt, and onnx for torch.
+
+Usage: brought_teacher.py compare OUT RUN   prints how far a logit of the teacher that RUN (of `distillate run`) brought along
+                                            is from what its own runtime says, at most.
 """
 
 import gzip
@@ -124,7 +127,15 @@ def write_graph_model(net, directory):
         json.dump(model, file)
 
 
+def compare(out, run):
+    own = np.load(os.path.join(out, "logits.npy"))
+    here = np.fromfile(os.path.join(run, "teacher", "test-logits.bin"), np.float32).reshape(own.shape)
+    print(json.dumps({"logits": own.size, "apart": float(np.abs(own - here).max()), "largest": float(np.abs(own).max())}))
+
+
 def main():
+    if sys.argv[1] == "compare":
+        return compare(*sys.argv[2:4])
     kind, data, out = sys.argv[1:4]
     epochs = int(sys.argv[4]) if len(sys.argv) > 4 else 6
     os.makedirs(out, exist_ok=True)
