@@ -10,7 +10,7 @@ export const cifar10: RunConfigInput = defineRun({
   teacher: {
     model: { name: "resnet-8", filters: 24, dropout: 0.1 },
     training: {
-      epochs: 12,
+      epochs: 10,
       batchSize: 128,
       optimizer: { name: "adam", learningRate: 0.006, weightDecay: 0.02 },
       schedule: { name: "one-cycle" },
@@ -21,7 +21,7 @@ export const cifar10: RunConfigInput = defineRun({
   student: {
     model: { name: "resnet-8", filters: 16 },
     training: {
-      epochs: 18,
+      epochs: 14,
       batchSize: 64,
       optimizer: { name: "adam", learningRate: 0.005, weightDecay: 0.01 },
       schedule: { name: "one-cycle" },

@@ -21,7 +21,7 @@ export const fashionMnistSmall: RunConfigInput = defineRun({
   student: {
     model: { name: "resnet-8", filters: 16 },
     training: {
-      epochs: 14,
+      epochs: 12,
       batchSize: 64,
       optimizer: { name: "adam", learningRate: 0.005 },
       schedule: { name: "one-cycle" },
