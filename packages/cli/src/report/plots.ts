@@ -169,9 +169,13 @@ export interface FrontPoint extends Readonly<Record<Cost, number>> {
 export type Cost = keyof typeof COSTS;
 
 const COSTS = {
-  bytes: { caption: "Accuracy against size", label: "bytes of the file →" },
-  macs: { caption: "Accuracy against work", label: "multiplications for one image →" },
-  milliseconds: { caption: "Accuracy against latency", label: "ms a call, median, Node on one thread →" },
+  bytes: { caption: "Accuracy against size", label: "bytes of the file →", ticks: "~s" },
+  macs: { caption: "Accuracy against work", label: "multiplications for one image →", ticks: "~s" },
+  milliseconds: {
+    caption: "Accuracy against latency",
+    label: "ms a call, median, Node on one thread →",
+    ticks: ".2~g",
+  },
 } as const;
 
 /** The costs that some file has. */
@@ -194,13 +198,13 @@ export function drawFront(points: readonly FrontPoint[], cost: Cost): Figure {
     .filter((point) => Number.isFinite(point[cost]))
     .map((point) => ({ ...point, accuracy: percent(point.accuracy) }));
   const front = frontOf(rows, cost);
-  const { caption, label } = COSTS[cost];
+  const { caption, label, ticks } = COSTS[cost];
   const variants = (["fp32", "int8"] as const).map((id) => ({ id }));
   return draw(`${caption}: the line joins what nothing else beats`, variants, {
     height: 360,
     marginRight: 200,
     grid: true,
-    x: { type: "log", label, tickFormat: "~s" },
+    x: { type: "log", label, tickFormat: ticks },
     y: { label: "↑ accuracy on the test part, %", nice: true },
     color: { domain: ["fp32", "int8"], range: [COLOURS.fp32, COLOURS.int8] },
     marks: [
