@@ -1,23 +1,11 @@
 /** `distillate bench` and `compare` as a person calls them: results on disk, a sentence to act on, exit statuses. */
-import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseReport } from "@distillate/bench/node";
 import { expect, test } from "vitest";
 import { fixtureBundles, writeBundle } from "../fixtures/bundles.ts";
-
-const ROOT = resolve(import.meta.dirname, "../..");
-
-function distillate(...args: readonly string[]): {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-} {
-  const node = ["--import", "tsx", "--conditions=@distillate/source", "packages/cli/src/main.ts", ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, node, { cwd: ROOT, encoding: "utf8" });
-  return { status, out: stdout, err: stderr };
-}
+import { distillate } from "../fixtures/command-line.ts";
 
 test("bench: a bundle whose data nobody knows is measured on its probe; compare: the report against itself and others", async () => {
   const directory = await mkdtemp(join(tmpdir(), "distillate-bench-"));
@@ -28,7 +16,7 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
     string,
     string,
   ];
-  const measured = distillate(
+  const measured = await distillate([
     "bench",
     join(directory, "bundle"),
     "--targets",
@@ -41,7 +29,7 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
     html,
     "--csv",
     csv,
-  );
+  ]);
   expect(measured.err).toBe("");
   expect(measured.status).toBe(0);
   expect(measured.out).toMatch(/On onnxruntime-node ship (fp32|int8):/);
@@ -52,7 +40,7 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
   expect(await readFile(html, "utf8")).toContain("Where the time goes");
   expect((await readFile(csv, "utf8")).split("\n")[1]).toMatch(/^"fp32, onnxruntime-node",fp32,/);
 
-  const same = distillate("compare", json, json);
+  const same = await distillate(["compare", json, json]);
   expect([same.status, same.err]).toEqual([0, ""]);
   const half = report.targets.map((target) => ({
     ...target,
@@ -67,10 +55,10 @@ test("bench: a bundle whose data nobody knows is measured on its probe; compare:
   const valid = join(directory, "valid.json");
   const targets = report.targets.map((target) => ({ ...target, latency: { ...target.latency!, invalid: undefined } }));
   await writeFile(valid, JSON.stringify({ ...report, targets }));
-  const slower = distillate("compare", faster, valid, "--fail-on", "p90:+5%");
+  const slower = await distillate(["compare", faster, valid, "--fail-on", "p90:+5%"]);
   expect(slower.out).toContain("FAILED");
   expect(slower.status).toBe(1);
-  expect(distillate("compare", valid, faster).status).toBe(0);
+  expect((await distillate(["compare", valid, faster])).status).toBe(0);
 });
 
 test("what cannot be measured or compared is an error that says why", async () => {
@@ -87,7 +75,7 @@ test("what cannot be measured or compared is an error that says why", async () =
     [["compare", cut, other], 2, "two JSON files, or two .onnx files"],
     [["compare", other, other, "--fail-on", "p90:5"], 1, "error gate-invalid"],
   ] as const) {
-    const found = distillate(...args);
+    const found = await distillate(args);
     expect([found.status, found.err]).toEqual([status, expect.stringContaining(message)]);
   }
 });

@@ -1,22 +1,18 @@
 /** Models with weights in files beside them, on the command line: read, and refused where a link leads out of their directory. */
-import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { onnx as schema } from "onnx-proto";
 import { beforeAll, expect, test } from "vitest";
+import { distillate } from "../fixtures/command-line.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 let directory: string;
 let outside: string;
 
-function inspect(): { readonly status: number | null; readonly text: string } {
-  const args = ["--import", "tsx", "--conditions=@distillate/source", "packages/cli/src/main.ts", "inspect"];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...args, join(directory, "model.onnx")], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  return { status, text: stdout + stderr };
+/** Both of what it says. */
+async function inspect(): Promise<{ readonly status: number | null; readonly text: string }> {
+  const { status, out, err } = await distillate(["inspect", join(directory, "model.onnx")]);
+  return { status, text: out + err };
 }
 
 beforeAll(async () => {
@@ -45,18 +41,21 @@ beforeAll(async () => {
 
 test("weights beside a model are read; where they are missing, cut off or elsewhere, that is said", async () => {
   const weights = join(directory, "weights/w.bin");
-  expect(inspect()).toMatchObject({
+  expect(await inspect()).toMatchObject({
     status: 1,
     text: expect.stringMatching(/external-data-missing: .*weights\/w\.bin/),
   });
   await writeFile(weights, new Uint8Array(15));
-  expect(inspect().text).toContain("error external-data-invalid");
+  expect((await inspect()).text).toContain("error external-data-invalid");
   await writeFile(weights, new Uint8Array(16));
-  expect(inspect()).toMatchObject({
+  expect(await inspect()).toMatchObject({
     status: 0,
     text: expect.stringMatching(/MatMul\(x, w float32\[2,2\]\)[\s\S]*parameters +4/),
   });
   await rm(weights);
   await symlink(outside, weights);
-  expect(inspect()).toMatchObject({ status: 1, text: expect.stringContaining("leads out of the model's directory") });
+  expect(await inspect()).toMatchObject({
+    status: 1,
+    text: expect.stringContaining("leads out of the model's directory"),
+  });
 });

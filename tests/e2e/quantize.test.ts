@@ -1,36 +1,20 @@
 /** Quantisation on the command line: the fine-tuning stage of a run, and files with aids, limits and searches. */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { distillate } from "../fixtures/command-line.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const SMALL =
   "data.limit=1500,data.validation=200,seeds=[1],teacher.training.epochs=1,teacher.model.dense=16,student.training.epochs=2";
 const AWARE = `${SMALL},student.quantizeAware={"epochs":2,"learningRate":0.0005}`;
 
-/** Runs the command line; it is killed once it has said something. */
-function distillate(
-  args: readonly string[],
-  killWhen?: RegExp,
-): Promise<{ status: number | null; out: string; err: string }> {
-  return new Promise((done) => {
-    const node = ["--import", "tsx", "--conditions=@distillate/source", "packages/cli/src/main.ts", ...args];
-    const child = spawn(process.execPath, node, { cwd: ROOT });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (part) => {
-      out += part;
-      if (!child.killed && killWhen?.test(out)) child.kill("SIGKILL");
-    });
-    child.stderr.on("data", (part) => (err += part));
-    child.on("close", (status) => done({ status, out, err }));
-  });
-}
-
-const run = (out: string, set: string, killWhen?: RegExp): ReturnType<typeof distillate> =>
-  distillate(["run", "mnist", "--engine", "wasm", "--out", out, "--set", set], killWhen);
+const run = (out: string, set: string, killWhenSaid?: RegExp): ReturnType<typeof distillate> =>
+  distillate(
+    ["run", "mnist", "--engine", "wasm", "--out", out, "--set", set],
+    killWhenSaid && { signal: "SIGKILL", whenSaid: killWhenSaid },
+  );
 const hashOf = async (path: string): Promise<string> =>
   createHash("sha256")
     .update(await readFile(path))

@@ -1,49 +1,16 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { parseManifest, verifyFile } from "@distillate/bundle";
 import { nextUnit, randomFor } from "@distillate/train";
 import { expect, test } from "vitest";
+import { distillate, type Finished, ROOT } from "../fixtures/command-line.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const SMALL =
   "data.limit=1500,data.validation=200,seeds=[1],teacher.training.epochs=2,teacher.model.dense=16,student.training.epochs=3";
-
-interface Finished {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** When a process gets a signal: so many milliseconds after its start, or when it has said something. */
-interface Stop {
-  readonly signal: NodeJS.Signals;
-  readonly after?: number;
-  readonly whenSaid?: RegExp;
-}
-
-/** Runs the command line as the root script does. */
-function distillate(args: readonly string[], stop?: Stop): Promise<Finished> {
-  return new Promise((done) => {
-    const node = ["--import", "tsx", "--conditions=@distillate/source", "packages/cli/src/main.ts", ...args];
-    const child = spawn(process.execPath, node, { cwd: ROOT });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (part) => {
-      out += part;
-      // Once: a second interrupt ends the process at once, without a word.
-      if (!child.killed && stop?.whenSaid?.test(out)) child.kill(stop.signal);
-    });
-    child.stderr.on("data", (part) => (err += part));
-    const timer = stop?.after === undefined ? undefined : setTimeout(() => child.kill(stop.signal), stop.after);
-    child.on("close", (status) => {
-      clearTimeout(timer);
-      done({ status, out, err });
-    });
-  });
-}
 
 const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), "distillate-e2e-"));
 const runSmall = (out: string, set = SMALL): Promise<Finished> =>

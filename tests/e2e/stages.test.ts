@@ -1,11 +1,10 @@
 /** Chains, tables, searches and merged reports, as the command line has them: cut off, gone on, compared. */
-import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { distillate, type Stop } from "../fixtures/command-line.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const cnn = (filters: number[], epochs = 1) => ({ model: { name: "cnn", filters }, training: { epochs } });
 const BASE = {
   name: "chain",
@@ -15,26 +14,7 @@ const BASE = {
   tolerance: { int8Drop: 100 },
 };
 
-interface Finished {
-  readonly status: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the command line; killed as soon as it says something, where asked. */
-function distillate(args: readonly string[], killWhenSaid?: RegExp): Promise<Finished> {
-  return new Promise((done) => {
-    const node = ["--import", "tsx", "--conditions=@distillate/source", "packages/cli/src/main.ts", ...args];
-    const child = spawn(process.execPath, node, { cwd: ROOT });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (part) => {
-      out += part;
-      if (!child.killed && killWhenSaid?.test(out)) child.kill("SIGKILL");
-    });
-    child.stderr.on("data", (part) => (err += part));
-    child.on("close", (status) => done({ status, out, err }));
-  });
-}
+const killWhenSaid = (whenSaid: RegExp): Stop => ({ signal: "SIGKILL", whenSaid });
 
 async function scratch(config: object): Promise<{ readonly at: (name: string) => string; readonly run: string[] }> {
   const directory = await mkdtemp(join(tmpdir(), "distillate-stages-"));
@@ -54,7 +34,7 @@ test("a chain of teachers, assistant, born-again and fine-tuned students: killed
   };
   const [whole, cut] = [await scratch(chain), await scratch(chain)];
   expect(await distillate(whole.run)).toMatchObject({ err: "", status: 0 });
-  for (const said of [/✓ assistant-1/, /again-1\/seed-1 {2}epoch 1/]) await distillate(cut.run, said);
+  for (const said of [/✓ assistant-1/, /again-1\/seed-1 {2}epoch 1/]) await distillate(cut.run, killWhenSaid(said));
   const { out } = await distillate(cut.run);
   expect(out).toMatch(/✓ assistant-1 \(already there\)/);
   expect(out).toMatch(
@@ -117,7 +97,7 @@ test("a student of what a teacher said is the student of the teacher, byte by by
 test("a search goes on where it was killed, keeps the best of each size, and its runs can be merged", async () => {
   const { at, run } = await scratch({ student: cnn([4, 8], 2) });
   const sweep = [...run, "--sweep", "width=0.5,1,method=kd,hard", "--budget", "2"];
-  await distillate(sweep, /✓ sweep\/round-1\/kd.width-0.5 in/);
+  await distillate(sweep, killWhenSaid(/✓ sweep\/round-1\/kd.width-0.5 in/));
   const finished = await distillate(sweep);
   expect(finished).toMatchObject({ err: "", status: 0 });
   expect(finished.out).toMatch(/✓ sweep\/round-1\/kd.width-0.5 \(already there\)/);
