@@ -1,9 +1,9 @@
 /** What can go wrong while a model runs: the page stays free, an event says what happened, and the next call works. */
-import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { findChromium } from "./chromium.ts";
 import { HELPERS } from "./page-code.ts";
-import { inPage, openSite, type Site } from "./sdk-page.ts";
+import { inPage } from "./sdk-page.ts";
+import { siteForTests } from "./site-for-tests.ts";
 
 interface Plan {
   readonly chosen: object;
@@ -11,22 +11,13 @@ interface Plan {
 }
 
 describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
-  let site: Site;
-  let page: Page;
-  beforeAll(async () => {
-    site = await openSite();
-  });
-  beforeEach(async () => {
-    page = await site.freshPage();
-  });
-  afterEach(() => site.reset());
-  afterAll(() => site.close());
+  const here = siteForTests();
 
   test.each(["module", "main-thread"])(
     "calls made at once are answered one by one, each with its own result (%s)",
     async (worker) => {
       const { together, apart } = await inPage<{ together: number[]; apart: number[] }>(
-        page,
+        here.page,
         worker,
         `${HELPERS}
       const model = await open("cnn", { worker: argument });
@@ -45,7 +36,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("a call that fails leaves the next ones alone", async () => {
     const { failed, label } = await inPage<{ failed: { code: string }; label: string }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const model = await open("cnn");
@@ -65,7 +56,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
       label: string;
       why: string[];
     }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const model = await open("resnet-8");
@@ -91,7 +82,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("a call over its time limit ends as one that was aborted", async () => {
     const found = await inPage<{ failed: { code: string }; label: string; why: string[] }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const model = await open("resnet-8");
@@ -104,7 +95,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("aborting while WebAssembly is compiled answers at once, and the next load works", async () => {
     const found = await inPage<{ failed: { name: string }; late: number; label: string }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const controller = new AbortController();
@@ -127,7 +118,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("a worker that is killed under a call is noticed, and the call is made once more", async () => {
     const found = await inPage<{ label: string; why: string[]; kinds: string[] }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const workers = [];
@@ -147,7 +138,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("memory that runs out fails that call, and the next one has a fresh engine", async () => {
     // Memory of at most 48 MiB, as on a phone that has no more to give.
-    site.server.files.set(
+    here.site.server.files.set(
       "/small-worker.js",
       `const Memory = WebAssembly.Memory;
        WebAssembly.Memory = class { constructor(wanted) { return new Memory({ ...wanted, maximum: 768 }); } };
@@ -157,7 +148,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
        for (const event of early) self.onmessage(event);`,
     );
     const found = await inPage<{ failed: { code: string; message: string }; label: string; why: string[] }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const worker = () => new Worker("/small-worker.js", { type: "module" });
@@ -172,7 +163,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("latest-only answers the newest of many calls", async () => {
     const { answered, superseded } = await inPage<{ answered: number; superseded: number }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const model = await open("cnn", { queue: { policy: "latest" } });
@@ -188,7 +179,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("calls are answered in the order in which they were made, pictures and tensors alike, and the depth counts all of them", async () => {
     const found = await inPage<{ order: string[]; codes: string[]; early: string }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const canvas = document.createElement("canvas");
@@ -213,7 +204,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
   });
 
   test("an engine that starts and then hangs fails its self-test, and the load ends", async () => {
-    site.server.files.set(
+    here.site.server.files.set(
       "/mute-worker.js",
       `const early = [];
        self.onmessage = (event) => early.push(event);
@@ -223,7 +214,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
        for (const event of early) self.onmessage(event);`,
     );
     const failed = await inPage<{ code: string; message: string }>(
-      page,
+      here.page,
       null,
       `${HELPERS} return failure(open("cnn", { worker: () => new Worker("/mute-worker.js", { type: "module" }), startTimeout: 4000 }));`,
     );
@@ -232,7 +223,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("an engine is recycled after as many runs as agreed", async () => {
     const why = await inPage<string[]>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const model = await open("cnn", { recycle: { runs: 3 } });
@@ -244,7 +235,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("disposing while a call runs ends it as disposed, and starts nothing", async () => {
     const found = await inPage<{ failed: { code: string }; why: string[]; workers: number }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       let workers = 0;
@@ -260,7 +251,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("an abort while the engine is being replaced gives that call up, and only that", async () => {
     const found = await inPage<{ given: string[]; labels: string[]; pending: number }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const model = await open("resnet-8");
@@ -290,7 +281,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
   test("two loads at once fetch each file once, and one that is aborted leaves the other alone", async () => {
     const wanted = ["/sdk/onnxruntime-web/ort-wasm-simd-threaded.wasm", "/cnn/student.fp32.onnx"];
     const found = await inPage<{ labels: string[]; failed: { name: string } }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const controller = new AbortController();
@@ -305,13 +296,13 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
     );
     expect(found.labels[0]).toBe(found.labels[1]);
     expect(found.failed?.name).toBe("AbortError");
-    for (const path of wanted) expect(site.server.requests.filter((each) => each === path)).toHaveLength(1);
+    for (const path of wanted) expect(here.site.server.requests.filter((each) => each === path)).toHaveLength(1);
   });
 
   test("where the first choice starts no more, the next one that passes serves on", async () => {
-    site.server.files.set("/broken-worker.js", "throw new Error('broken');");
+    here.site.server.files.set("/broken-worker.js", "throw new Error('broken');");
     const found = await inPage<{ before: string; after: string; label: string; refused: string[]; kinds: string[] }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       let broken = 0;
@@ -337,9 +328,9 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
   });
 
   test("an inline worker runs scripts of another origin, from which no worker may be started", async () => {
-    site.server.headers.set("access-control-allow-origin", "*");
+    here.site.server.headers.set("access-control-allow-origin", "*");
     const found = await inPage<{ failed: { code: string }; label: string }>(
-      page,
+      here.page,
       null,
       `
       const far = await import("http://localhost:" + location.port + "/sdk/index.js");
@@ -356,7 +347,7 @@ describe.skipIf(!findChromium())("engine (needs Chromium)", () => {
 
   test("the fastest is measured once a device and model version, and remembered", async () => {
     const found = await inPage<{ first: Plan; second: Plan; ready: number[] }>(
-      page,
+      here.page,
       null,
       `${HELPERS}
       const ready = [];

@@ -1,10 +1,10 @@
 /** What servers and connections do to a load: each fault is named, and the next load works. */
 import { gzipSync, zipSync } from "fflate";
-import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { findChromium } from "./chromium.ts";
 import { TRY } from "./page-code.ts";
-import { inPage, openSite, type Site } from "./sdk-page.ts";
+import { inPage } from "./sdk-page.ts";
+import { siteForTests } from "./site-for-tests.ts";
 
 const WASM = "/sdk/onnxruntime-web/ort-wasm-simd-threaded.wasm";
 const MODEL = "/cnn/student.fp32.onnx";
@@ -17,26 +17,17 @@ interface Failure {
 type Event = { readonly kind: string; readonly file?: string; readonly from?: string };
 
 describe.skipIf(!findChromium())("network (needs Chromium)", () => {
-  let site: Site;
-  let page: Page;
-  beforeAll(async () => {
-    site = await openSite();
-  });
-  beforeEach(async () => {
-    page = await site.freshPage();
-  });
-  afterEach(() => site.reset());
-  afterAll(() => site.close());
+  const here = siteForTests();
 
   test.each([WASM, MODEL])("503, then 200 for %s: the load goes on", async (path) => {
     let left = 2;
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (request.url !== path || left-- <= 0) return false;
       response.writeHead(503).end();
       return true;
     };
     const { label, events } = await inPage<{ label: string; events: Event[] }>(
-      page,
+      here.page,
       null,
       `${TRY} return { label: await attempt(), events };`,
     );
@@ -46,14 +37,14 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
 
   test("503 to the end: one clear error, and the next load in the same page works", async () => {
     let down = true;
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (request.url === "/up") down = false;
       if (request.url !== WASM || !down) return false;
       response.writeHead(503).end();
       return true;
     };
     const { failed, label } = await inPage<{ failed: Failure; label: string }>(
-      page,
+      here.page,
       null,
       `${TRY} const failed = await failure(attempt()); await fetch("/up"); return { failed, label: await attempt() };`,
     );
@@ -64,19 +55,19 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
 
   test.each([WASM, MODEL, "/cnn/manifest.json"])("HTML in place of %s is named, with its address", async (path) => {
     let html = true;
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (request.url === "/up") html = false;
       if (request.url !== path || !html) return false;
       response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>my app</title>");
       return true;
     };
     const { failed, label } = await inPage<{ failed: Failure; label: string }>(
-      page,
+      here.page,
       null,
       `${TRY} const failed = await failure(attempt()); await fetch("/up"); return { failed, label: await attempt() };`,
     );
     expect(failed.code).toBe("got-html");
-    expect(failed.message).toContain(`got HTML from ${site.server.url}${path}`);
+    expect(failed.message).toContain(`got HTML from ${here.site.server.url}${path}`);
     expect(label).toMatch(/^\d$/);
   });
 
@@ -85,26 +76,26 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
     ["altered", (bytes: Uint8Array) => bytes.map((byte, i) => (i === 2000 ? byte ^ 1 : byte)), "file-corrupted"],
     ["longer", (bytes: Uint8Array) => new Uint8Array([...bytes, 0]), "file-corrupted"],
   ])("a file that is %s is never run, nor kept", async (_name, change, code) => {
-    site.server.files.set(MODEL, change(site.bundle("cnn").files.get("student.fp32.onnx")!));
-    const failed = await inPage<Failure>(page, null, `${TRY} return failure(attempt());`);
+    here.site.server.files.set(MODEL, change(here.site.bundle("cnn").files.get("student.fp32.onnx")!));
+    const failed = await inPage<Failure>(here.page, null, `${TRY} return failure(attempt());`);
     expect(failed.code).toBe(code);
-    site.server.files.set(MODEL, site.bundle("cnn").files.get("student.fp32.onnx")!);
-    expect(await inPage(page, null, `${TRY} return attempt();`)).toMatch(/^\d$/);
+    here.site.server.files.set(MODEL, here.site.bundle("cnn").files.get("student.fp32.onnx")!);
+    expect(await inPage(here.page, null, `${TRY} return attempt();`)).toMatch(/^\d$/);
   });
 
   test("files swapped among variants are never run", async () => {
-    site.server.files.set(MODEL, site.bundle("cnn").files.get("student.int8.onnx")!);
-    expect((await inPage<Failure>(page, null, `${TRY} return failure(attempt());`)).code).toMatch(
+    here.site.server.files.set(MODEL, here.site.bundle("cnn").files.get("student.int8.onnx")!);
+    expect((await inPage<Failure>(here.page, null, `${TRY} return failure(attempt());`)).code).toMatch(
       /^(download-failed|file-corrupted)$/,
     );
   });
 
   test("an archive that names files outside of itself is refused; a sound one runs", async () => {
-    const files = Object.fromEntries(site.bundle("cnn").files);
+    const files = Object.fromEntries(here.site.bundle("cnn").files);
     const archives = { good: zipSync(files), evil: zipSync({ ...files, "../../evil.js": new Uint8Array(3) }) };
-    for (const [name, bytes] of Object.entries(archives)) site.server.files.set(`/${name}.zip`, bytes);
+    for (const [name, bytes] of Object.entries(archives)) here.site.server.files.set(`/${name}.zip`, bytes);
     const { fromUrl, fromBytes, label } = await inPage<{ fromUrl: Failure; fromBytes: Failure; label: string }>(
-      page,
+      here.page,
       null,
       `
       const bytes = new Uint8Array(await (await fetch("/evil.zip")).arrayBuffer());
@@ -119,10 +110,10 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
   });
 
   test("an aborted download rejects at once, keeps what arrived, and goes on from there", async () => {
-    const wasmBytes = new Uint8Array(await (await fetch(site.server.url + WASM)).arrayBuffer());
+    const wasmBytes = new Uint8Array(await (await fetch(here.site.server.url + WASM)).arrayBuffer());
     const ranges: string[] = [];
     let stall = true;
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (request.url === "/up") stall = false;
       if (request.url === WASM && request.headers.range) ranges.push(request.headers.range);
       if (request.url !== WASM || !stall) return false;
@@ -131,7 +122,7 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
       return true;
     };
     const { failed, label } = await inPage<{ failed: Failure; label: string }>(
-      page,
+      here.page,
       null,
       `${TRY}
       const controller = new AbortController();
@@ -154,14 +145,14 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
   });
 
   test("after the first load the model serves without a network, also in another tab", async () => {
-    await inPage(page, null, `${TRY} return attempt();`);
-    site.server.fault = (request, response) => {
+    await inPage(here.page, null, `${TRY} return attempt();`);
+    here.site.server.fault = (request, response) => {
       if (request.url?.endsWith(".js") || request.url === "/") return false;
       response.destroy();
       return true;
     };
-    const other = await page.context().newPage();
-    await other.goto(site.server.url);
+    const other = await here.page.context().newPage();
+    await other.goto(here.site.server.url);
     const { label, events } = await inPage<{ label: string; events: Event[] }>(
       other,
       null,
@@ -179,13 +170,13 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
   });
 
   test("a page with a strict content security policy runs the model", async () => {
-    site.server.headers.set(
+    here.site.server.headers.set(
       "content-security-policy",
       "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'",
     );
-    await page.goto(`${site.server.url}/`);
+    await here.page.goto(`${here.site.server.url}/`);
     const found = await inPage<{ label: string; events: Event[] }>(
-      page,
+      here.page,
       null,
       `${TRY} return { label: await attempt(), events };`,
     );
@@ -196,17 +187,17 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
   test.each(["127.0.0.1", "localhost"])(
     "compressed on the way, from %s: sizes and hashes are those of the file",
     async (host) => {
-      site.server.headers.set("access-control-allow-origin", "*");
-      const onnx = site.bundle("cnn").files.get("student.fp32.onnx")!;
-      site.server.fault = (request, response) => {
+      here.site.server.headers.set("access-control-allow-origin", "*");
+      const onnx = here.site.bundle("cnn").files.get("student.fp32.onnx")!;
+      here.site.server.fault = (request, response) => {
         if (request.url !== MODEL) return false;
         const bytes = gzipSync(onnx);
         response.writeHead(200, { "content-encoding": "gzip", "content-length": bytes.length }).end(bytes);
         return true;
       };
       const { label, received } = await inPage<{ label: string; received: number }>(
-        page,
-        site.server.url.replace("127.0.0.1", host),
+        here.page,
+        here.site.server.url.replace("127.0.0.1", host),
         `let received;
       const onProgress = ({ file, fileReceived }) => { if (file.endsWith(".onnx")) received = fileReceived; };
       const model = await sdk.load(argument + "/cnn/", { backend: "wasm", variant: "fp32", onProgress });
@@ -221,7 +212,7 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
 
   test("nothing is asked for but the model, its files and onnxruntime's file, over a whole life; nothing at all from the cache", async () => {
     const asked: string[] = [];
-    page.context().on("request", (request) => asked.push(request.url().slice(site.server.url.length)));
+    here.page.context().on("request", (request) => asked.push(request.url().slice(here.site.server.url.length)));
     const life = `
       const reports = [];
       const model = await sdk.load("/cnn/", { backend: "wasm", variant: "fp32", telemetry: (report) => reports.push(report) });
@@ -235,7 +226,7 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
       await model.dispose();
       return reports;`;
     const [report, ...others] = await inPage<{ id: string; stats: { runs: number }; events: Record<string, number> }[]>(
-      page,
+      here.page,
       null,
       life,
     );
@@ -246,13 +237,13 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
     const data = (): readonly string[] => asked.filter((path) => !path.endsWith(".js")).sort();
     expect(data()).toEqual([MODEL, "/cnn/manifest.json", "/cnn/probe.bin", WASM].sort());
     asked.length = 0;
-    await inPage(page, null, life);
+    await inPage(here.page, null, life);
     expect(data()).toEqual([]);
   });
 
   test("telemetry is told when the page is hidden, and no more once the model is disposed", async () => {
     const reports = await inPage<number[]>(
-      page,
+      here.page,
       null,
       `const reports = [];
       const model = await sdk.load("/cnn/", { backend: "wasm", variant: "fp32", telemetry: ({ stats }) => reports.push(stats.runs) });
@@ -272,10 +263,10 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
   });
 
   test("a download that broke off in a page that died goes on in the next", async () => {
-    const wasmBytes = new Uint8Array(await (await fetch(site.server.url + WASM)).arrayBuffer());
+    const wasmBytes = new Uint8Array(await (await fetch(here.site.server.url + WASM)).arrayBuffer());
     const ranges: string[] = [];
     let breaks = true;
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (request.url !== WASM) return false;
       ranges.push(request.headers.range ?? "whole");
       if (!breaks) return false;
@@ -285,12 +276,12 @@ describe.skipIf(!findChromium())("network (needs Chromium)", () => {
       return true;
     };
     // Four attempts, each from where the last one broke off; then what arrived is kept.
-    expect(await inPage<Failure>(page, null, `${TRY} return failure(attempt());`)).toMatchObject({
+    expect(await inPage<Failure>(here.page, null, `${TRY} return failure(attempt());`)).toMatchObject({
       code: "download-failed",
     });
     breaks = false;
-    const next = await page.context().newPage();
-    await next.goto(site.server.url);
+    const next = await here.page.context().newPage();
+    await next.goto(here.site.server.url);
     ranges.length = 0;
     expect(await inPage(next, null, `${TRY} return attempt();`)).toMatch(/^\d$/);
     expect(ranges).toEqual([expect.stringMatching(/^bytes=\d{6,}-$/)]);

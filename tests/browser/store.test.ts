@@ -1,29 +1,20 @@
 /** Where models are kept: no room, rot, two tabs, no storage at all; and what can be listed, evicted and cleared. */
-import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { findChromium } from "./chromium.ts";
 import { TRY } from "./page-code.ts";
-import { inPage, openSite, type Site } from "./sdk-page.ts";
+import { inPage } from "./sdk-page.ts";
+import { siteForTests } from "./site-for-tests.ts";
 
 type Event = { readonly kind: string; readonly file?: string; readonly from?: string };
 
 describe.skipIf(!findChromium())("store (needs Chromium)", () => {
-  let site: Site;
-  let page: Page;
-  beforeAll(async () => {
-    site = await openSite();
-  });
-  beforeEach(async () => {
-    page = await site.freshPage();
-  });
-  afterEach(() => site.reset());
-  afterAll(() => site.close());
+  const here = siteForTests();
 
   test("a stored file that rotted is fetched again", async () => {
-    await inPage(page, null, `${TRY} return attempt();`);
+    await inPage(here.page, null, `${TRY} return attempt();`);
     const { label, events } = await inPage<{ label: string; events: Event[] }>(
-      page,
-      site.bundle("cnn").manifest.variants[0]!.file.sha256,
+      here.page,
+      here.site.bundle("cnn").manifest.variants[0]!.file.sha256,
       `${TRY}
       const store = await caches.open("distillate-1");
       await store.put("https://distillate.invalid/file/" + argument, new Response(new Uint8Array(10)));
@@ -36,10 +27,10 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
   test.each(["cache-api", "opfs"])(
     "%s without room: the model runs, and an event says why it is not kept",
     async (store) => {
-      const session = await page.context().newCDPSession(page);
-      await session.send("Storage.overrideQuotaForOrigin", { origin: site.server.url, quotaSize: 1024 * 1024 });
+      const session = await here.page.context().newCDPSession(here.page);
+      await session.send("Storage.overrideQuotaForOrigin", { origin: here.site.server.url, quotaSize: 1024 * 1024 });
       const { label, events } = await inPage<{ label: string; events: Event[] }>(
-        page,
+        here.page,
         store,
         `${TRY} options.store = argument; return { label: await attempt(), events };`,
       );
@@ -50,7 +41,7 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
 
   test("OPFS keeps a model as the Cache API does", async () => {
     const events = await inPage<Event[]>(
-      page,
+      here.page,
       null,
       `${TRY} options.store = "opfs"; await attempt(); events.length = 0; await attempt(); return events;`,
     );
@@ -58,10 +49,10 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
   });
 
   test("two tabs that load at once both run, and what they stored is whole", async () => {
-    const other = await page.context().newPage();
-    await other.goto(site.server.url);
+    const other = await here.page.context().newPage();
+    await other.goto(here.site.server.url);
     const labels = await Promise.all(
-      [page, other].map((each) => inPage<string>(each, null, `${TRY} return attempt();`)),
+      [here.page, other].map((each) => inPage<string>(each, null, `${TRY} return attempt();`)),
     );
     expect(labels[0]).toBe(labels[1]);
     const events = await inPage<Event[]>(other, null, `${TRY} await attempt(); return events;`);
@@ -74,7 +65,7 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
       left: number;
       cleared: number;
     }>(
-      page,
+      here.page,
       null,
       `${TRY}
       await attempt();
@@ -94,10 +85,10 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
   test.each(["cache-api", "opfs"])(
     "%s without room and no network: an engine that is replaced finds its files",
     async (store) => {
-      const session = await page.context().newCDPSession(page);
-      await session.send("Storage.overrideQuotaForOrigin", { origin: site.server.url, quotaSize: 1024 });
+      const session = await here.page.context().newCDPSession(here.page);
+      await session.send("Storage.overrideQuotaForOrigin", { origin: here.site.server.url, quotaSize: 1024 });
       const found = await inPage<{ label: string; restarts: number }>(
-        page,
+        here.page,
         store,
         `${TRY}
       const model = await sdk.load("/cnn/", { ...options, store: argument, recycle: { runs: 1 } });
@@ -121,7 +112,7 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
       listed: number[];
       left: number;
     }>(
-      page,
+      here.page,
       null,
       `${TRY}
       const listed = [];
@@ -146,10 +137,10 @@ describe.skipIf(!findChromium())("store (needs Chromium)", () => {
   });
 
   test("a sandboxed frame, which has neither storage nor locks nor an origin, runs from memory", async () => {
-    site.server.headers.set("access-control-allow-origin", "*");
-    await page.setContent(`<iframe sandbox="allow-scripts" src="${site.server.url}/"></iframe>`);
-    await expect.poll(() => page.frames().length).toBe(2);
-    const frame = page.frames()[1]!;
+    here.site.server.headers.set("access-control-allow-origin", "*");
+    await here.page.setContent(`<iframe sandbox="allow-scripts" src="${here.site.server.url}/"></iframe>`);
+    await expect.poll(() => here.page.frames().length).toBe(2);
+    const frame = here.page.frames()[1]!;
     await frame.waitForLoadState();
     const { label, events } = await inPage<{ label: string; events: Event[] }>(
       frame,

@@ -2,11 +2,11 @@
 import type { webcrypto } from "node:crypto";
 import { type FileRef, formatManifest, type Manifest, sha256Hex } from "@distillate/bundle";
 import { zipSync } from "fflate";
-import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type FixtureBundle, withChanges } from "../fixtures/bundles.ts";
 import { findChromium } from "./chromium.ts";
-import { inPage, openSite, publish, type Site } from "./sdk-page.ts";
+import { inPage, publish } from "./sdk-page.ts";
+import { siteForTests } from "./site-for-tests.ts";
 
 const OPTIONS = `const options = { backend: "wasm", variant: "fp32" };`;
 const LOAD = `sdk.load("/cnn/", { backend: "wasm", variant: "fp32" })`;
@@ -23,30 +23,25 @@ const UPDATE = `${OPTIONS}
   return { ...result, serving: model.manifest.semver, label: (await model.run(pixels())).label };`;
 
 describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
-  let site: Site;
-  let page: Page;
-  beforeAll(async () => {
-    site = await openSite();
-  });
-  beforeEach(async () => {
-    page = await site.freshPage();
-  });
-  afterEach(() => site.reset());
-  afterAll(() => site.close());
+  const here = siteForTests();
 
   /** Puts another version at the address. */
   async function release(semver: string, change: (manifest: Manifest) => Manifest = (same) => same): Promise<void> {
-    publish(site.server, "cnn", await withChanges(site.bundle("cnn"), (manifest) => change({ ...manifest, semver })));
+    publish(
+      here.site.server,
+      "cnn",
+      await withChanges(here.site.bundle("cnn"), (manifest) => change({ ...manifest, semver })),
+    );
   }
 
   /** A version whose probe demands what the model does not compute. */
   async function releaseBroken(semver: string): Promise<void> {
-    const { files } = site.bundle("cnn");
+    const { files } = here.site.bundle("cnn");
     const wrong = files.get("probe.bin")!.slice();
     new DataView(wrong.buffer).setFloat32(wrong.byteLength - 4, 42, true);
     const sha256 = await sha256Hex(wrong);
     const broken = await withChanges(
-      site.bundle("cnn"),
+      here.site.bundle("cnn"),
       (manifest) => ({
         ...manifest,
         semver,
@@ -54,12 +49,12 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
       }),
       new Map([["probe-next.bin", wrong]]),
     );
-    publish(site.server, "cnn", broken);
+    publish(here.site.server, "cnn", broken);
   }
 
   /** A version with other files: another model, under this one's name. */
   async function withOtherModel(semver: string): Promise<FixtureBundle> {
-    const next = site.bundle("ds-cnn");
+    const next = here.site.bundle("ds-cnn");
     const renamed = new Map([...next.files].map(([path, bytes]) => [`next-${path}`, bytes]));
     const file = (ref: FileRef): FileRef => ({ ...ref, path: `next-${ref.path}` });
     return withChanges(
@@ -76,33 +71,35 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
   }
 
   test("a new version serves from the next load on, not before, and the address is not asked without need", async () => {
-    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(here.page, null, SERVING)).toBe("1.0.0");
     await release("1.1.0");
-    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
-    expect(await inPage(page, null, UPDATE)).toMatchObject({ staged: true, serving: "1.0.0" });
-    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
-    expect(await inPage(page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("1.1.0 is the newest") });
+    expect(await inPage(here.page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({ staged: true, serving: "1.0.0" });
+    expect(await inPage(here.page, null, SERVING)).toBe("1.1.0");
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({
+      refused: expect.stringContaining("1.1.0 is the newest"),
+    });
   });
 
   test("a version that fails its self-test here is not staged, and not taken again", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await releaseBroken("1.1.0");
-    expect(await inPage(page, null, UPDATE)).toMatchObject({
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({
       staged: false,
       reason: expect.stringContaining("wrongly"),
       serving: "1.0.0",
     });
-    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
-    expect(await inPage(page, null, UPDATE)).toMatchObject({
+    expect(await inPage(here.page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({
       refused: expect.stringContaining("failed on this device"),
     });
   });
 
   test("a version that came without being staged and fails gives way to the one before", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await releaseBroken("1.1.0");
     const { semver, states } = await inPage<{ semver: string; states: string[] }>(
-      page,
+      here.page,
       null,
       `${OPTIONS}
       const states = [];
@@ -114,13 +111,13 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
   });
 
   test("an update that is killed half-way leaves the old version whole, and can be done again", async () => {
-    await inPage(page, null, SERVING);
-    const next = await site.bundle("ds-cnn");
+    await inPage(here.page, null, SERVING);
+    const next = await here.site.bundle("ds-cnn");
     const onnx = next.files.get("student.fp32.onnx")!;
     const sha256 = await sha256Hex(onnx);
     const path = "next.onnx";
     publish(
-      site.server,
+      here.site.server,
       "cnn",
       await withChanges(
         next,
@@ -137,35 +134,35 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
     const asked = new Promise<void>((resolve) => {
       arrived = resolve;
     });
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (!request.url?.endsWith("/next.onnx")) return false;
       response.writeHead(200, { "content-length": onnx.byteLength });
       response.write(onnx.subarray(0, 1000));
       arrived();
       return true;
     };
-    const dying = inPage(page, null, UPDATE).catch(() => {});
+    const dying = inPage(here.page, null, UPDATE).catch(() => {});
     await asked;
-    const context = page.context();
-    await page.close();
+    const context = here.page.context();
+    await here.page.close();
     await dying;
     const reopened = await context.newPage();
-    await reopened.goto(site.server.url);
+    await reopened.goto(here.site.server.url);
     expect(await inPage(reopened, null, SERVING)).toBe("1.0.0");
-    site.server.fault = undefined;
+    here.site.server.fault = undefined;
     expect(await inPage(reopened, null, UPDATE)).toMatchObject({ staged: true });
     expect(await inPage(reopened, null, SERVING)).toBe("1.1.0");
   });
 
   test("a version under which the page dies three times gives way to the one before", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await release("1.1.0");
-    await inPage(page, null, UPDATE);
-    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
-    const context = page.context();
+    await inPage(here.page, null, UPDATE);
+    expect(await inPage(here.page, null, SERVING)).toBe("1.1.0");
+    const context = here.page.context();
     for (let death = 0; death < 3; death++) {
       const doomed = await context.newPage();
-      await doomed.goto(site.server.url);
+      await doomed.goto(here.site.server.url);
       await inPage(
         doomed,
         null,
@@ -180,22 +177,22 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
       await doomed.close();
     }
     // The browser takes a moment to see that a page is gone.
-    await expect.poll(() => page.evaluate("navigator.locks.query().then(({ held }) => held.length)")).toBe(0);
-    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
-    expect(await inPage(page, null, UPDATE)).toMatchObject({
+    await expect.poll(() => here.page.evaluate("navigator.locks.query().then(({ held }) => held.length)")).toBe(0);
+    expect(await inPage(here.page, null, SERVING)).toBe("1.0.0");
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({
       refused: expect.stringContaining("failed on this device"),
     });
   });
 
   test("a share of devices, a newer runtime, another model: each is refused with its reason", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await release("1.1.0", (manifest) => ({ ...manifest, rollout: 0 }));
-    expect(await inPage(page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("0 % of devices") });
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("0 % of devices") });
     await release("1.1.0", (manifest) => ({ ...manifest, id: "another" }));
-    expect(await inPage(page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("another model") });
+    expect(await inPage(here.page, null, UPDATE)).toMatchObject({ refused: expect.stringContaining("another model") });
     await release("1.1.0", (manifest) => ({ ...manifest, requires: { runtime: "99.0.0" } }));
     expect(
-      await inPage(page, null, `${OPTIONS} return failure((await sdk.load("/cnn/", options)).checkForUpdate());`),
+      await inPage(here.page, null, `${OPTIONS} return failure((await sdk.load("/cnn/", options)).checkForUpdate());`),
     ).toMatchObject({
       code: "bundle-incompatible",
     });
@@ -205,28 +202,28 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
     const { subtle } = globalThis.crypto;
     const keys = (await subtle.generateKey("Ed25519", true, ["sign", "verify"])) as webcrypto.CryptoKeyPair;
     const publicKey = Buffer.from(await subtle.exportKey("raw", keys.publicKey)).toString("base64");
-    const text = new TextEncoder().encode(formatManifest(site.bundle("cnn").manifest));
+    const text = new TextEncoder().encode(formatManifest(here.site.bundle("cnn").manifest));
     const signature = Buffer.from(await subtle.sign("Ed25519", keys.privateKey, text)).toString("base64");
     const attempt = `${OPTIONS} return failure(sdk.load("/cnn/", { ...options, publicKey: argument }).then((model) => model.dispose()));`;
-    site.server.files.set("/cnn/manifest.json.sig", signature);
-    expect(await inPage(page, publicKey, attempt)).toBeUndefined();
-    await inPage(page, null, "await sdk.cache.clear();");
+    here.site.server.files.set("/cnn/manifest.json.sig", signature);
+    expect(await inPage(here.page, publicKey, attempt)).toBeUndefined();
+    await inPage(here.page, null, "await sdk.cache.clear();");
     await release("1.0.1");
-    expect(await inPage(page, publicKey, attempt)).toMatchObject({ code: "signature-invalid" });
-    site.server.files.delete("/cnn/manifest.json.sig");
+    expect(await inPage(here.page, publicKey, attempt)).toMatchObject({ code: "signature-invalid" });
+    here.site.server.files.delete("/cnn/manifest.json.sig");
   });
 
   test("an archive is updated as a directory is", async () => {
     const publishArchive = (bundle: FixtureBundle): void => {
-      site.server.files.set("/cnn.zip", zipSync(Object.fromEntries(bundle.files)));
+      here.site.server.files.set("/cnn.zip", zipSync(Object.fromEntries(bundle.files)));
     };
-    publishArchive(site.bundle("cnn"));
+    publishArchive(here.site.bundle("cnn"));
     const archive = (code: string): string => code.replaceAll("/cnn/", "/cnn.zip");
-    expect(await inPage(page, null, archive(SERVING))).toBe("1.0.0");
+    expect(await inPage(here.page, null, archive(SERVING))).toBe("1.0.0");
     publishArchive(await withOtherModel("1.1.0"));
     // In the page that still holds the first archive, and whose model goes on.
-    expect(await inPage(page, null, archive(UPDATE))).toMatchObject({ staged: true, serving: "1.0.0" });
-    expect(await inPage(page, null, archive(SERVING))).toBe("1.1.0");
+    expect(await inPage(here.page, null, archive(UPDATE))).toMatchObject({ staged: true, serving: "1.0.0" });
+    expect(await inPage(here.page, null, archive(SERVING))).toBe("1.1.0");
   });
 
   test("with `always`, a version that failed is not tried again, and one for a newer runtime leaves the old one serving", async () => {
@@ -236,58 +233,58 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
       const model = await sdk.load("/cnn/", { ...options, update: "always", onEvent });
       await model.dispose();
       return { semver: model.manifest.semver, failures: kinds.filter((kind) => kind === "attempt-failed" || kind === "rolled-back").length };`;
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await releaseBroken("1.1.0");
-    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 2 });
-    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
+    expect(await inPage(here.page, null, always)).toEqual({ semver: "1.0.0", failures: 2 });
+    expect(await inPage(here.page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
     await release("1.2.0", (manifest) => ({ ...manifest, requires: { runtime: "99.0.0" } }));
-    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
+    expect(await inPage(here.page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
     await release("1.2.0", (manifest) => ({ ...manifest, rollout: 0 }));
-    expect(await inPage(page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
+    expect(await inPage(here.page, null, always)).toEqual({ semver: "1.0.0", failures: 0 });
     await release("1.2.0");
-    expect(await inPage(page, null, always)).toEqual({ semver: "1.2.0", failures: 0 });
+    expect(await inPage(here.page, null, always)).toEqual({ semver: "1.2.0", failures: 0 });
   });
 
   test("a page that can run no version at all gives up none of them", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await release("1.1.0");
-    await inPage(page, null, UPDATE);
+    await inPage(here.page, null, UPDATE);
     // A page whose workers do not start, as under a policy that forbids them.
     const failed = await inPage<{ code: string }>(
-      page,
+      here.page,
       null,
       `${OPTIONS} return failure(sdk.load("/cnn/", { ...options, worker: () => new Worker("data:text/javascript,throw 1") }));`,
     );
     expect(failed).toMatchObject({ code: "no-backend" });
-    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+    expect(await inPage(here.page, null, SERVING)).toBe("1.1.0");
   });
 
   test("a staged version whose files are gone serves once there is a network; until then the one before does", async () => {
-    await inPage(page, null, SERVING);
-    publish(site.server, "cnn", await withOtherModel("1.1.0"));
-    await inPage(page, null, UPDATE);
-    const { sha256 } = site.bundle("ds-cnn").manifest.variants[0]!.file;
+    await inPage(here.page, null, SERVING);
+    publish(here.site.server, "cnn", await withOtherModel("1.1.0"));
+    await inPage(here.page, null, UPDATE);
+    const { sha256 } = here.site.bundle("ds-cnn").manifest.variants[0]!.file;
     await inPage(
-      page,
+      here.page,
       sha256,
       `await (await caches.open("distillate-1")).delete("https://distillate.invalid/file/" + argument);`,
     );
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (!request.url?.endsWith(".onnx")) return false;
       response.destroy();
       return true;
     };
-    expect(await inPage(page, null, SERVING)).toBe("1.0.0");
-    site.server.fault = undefined;
-    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+    expect(await inPage(here.page, null, SERVING)).toBe("1.0.0");
+    here.site.server.fault = undefined;
+    expect(await inPage(here.page, null, SERVING)).toBe("1.1.0");
   });
 
   test("four tabs that start a new version at once are no crash loop", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await release("1.1.0");
-    await inPage(page, null, UPDATE);
-    const tabs = await Promise.all([1, 2, 3].map(() => page.context().newPage()));
-    await Promise.all(tabs.map((tab) => tab.goto(site.server.url)));
+    await inPage(here.page, null, UPDATE);
+    const tabs = await Promise.all([1, 2, 3].map(() => here.page.context().newPage()));
+    await Promise.all(tabs.map((tab) => tab.goto(here.site.server.url)));
     const held = `${OPTIONS}
       // Starts and stays at it, like a slow phone.
       const slow = () => new Worker(URL.createObjectURL(new Blob([""], { type: "text/javascript" })));
@@ -295,49 +292,49 @@ describe.skipIf(!findChromium())("updates (needs Chromium)", () => {
         sdk.load("/cnn/", { ...options, worker: () => (setTimeout(started), slow()) }).catch(() => {});
       });`;
     for (const tab of tabs) await inPage(tab, null, held);
-    expect(await inPage(page, null, SERVING)).toBe("1.1.0");
+    expect(await inPage(here.page, null, SERVING)).toBe("1.1.0");
   });
 
   test("files of versions that can no longer serve are removed", async () => {
     const stored = `return (await sdk.cache.list()).length + ":" + (await (await caches.open("distillate-1")).keys())
       .filter(({ url }) => url.includes("/file/")).length;`;
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     // onnxruntime's file, the probe, one variant.
-    expect(await inPage(page, null, stored)).toBe("1:3");
-    publish(site.server, "cnn", await withOtherModel("1.1.0"));
-    await inPage(page, null, UPDATE);
-    await inPage(page, null, SERVING);
-    expect(await inPage(page, null, stored)).toBe("1:5");
+    expect(await inPage(here.page, null, stored)).toBe("1:3");
+    publish(here.site.server, "cnn", await withOtherModel("1.1.0"));
+    await inPage(here.page, null, UPDATE);
+    await inPage(here.page, null, SERVING);
+    expect(await inPage(here.page, null, stored)).toBe("1:5");
     await release("1.2.0");
-    await inPage(page, null, UPDATE);
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, UPDATE);
+    await inPage(here.page, null, SERVING);
     await release("1.3.0");
-    await inPage(page, null, UPDATE);
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, UPDATE);
+    await inPage(here.page, null, SERVING);
     // 1.1.0, whose files no other version has, is two versions back.
-    expect(await inPage(page, null, stored)).toBe("1:3");
+    expect(await inPage(here.page, null, stored)).toBe("1:3");
   });
 
   test("a first load that broke off is not tied to files that a new deployment has removed", async () => {
-    site.server.fault = (request, response) => {
+    here.site.server.fault = (request, response) => {
       if (!request.url?.endsWith(".onnx")) return false;
       response.writeHead(404).end();
       return true;
     };
-    expect(await inPage(page, null, `return failure(${LOAD});`)).toMatchObject({ code: "download-failed" });
-    site.server.fault = undefined;
-    publish(site.server, "cnn", await withOtherModel("2.0.0"));
+    expect(await inPage(here.page, null, `return failure(${LOAD});`)).toMatchObject({ code: "download-failed" });
+    here.site.server.fault = undefined;
+    publish(here.site.server, "cnn", await withOtherModel("2.0.0"));
     for (const path of ["student.fp32.onnx", "student.int8.onnx", "probe.bin"])
-      site.server.files.delete(`/cnn/${path}`);
-    expect(await inPage(page, null, SERVING)).toBe("2.0.0");
-    expect(await inPage(page, null, SERVING)).toBe("2.0.0");
+      here.site.server.files.delete(`/cnn/${path}`);
+    expect(await inPage(here.page, null, SERVING)).toBe("2.0.0");
+    expect(await inPage(here.page, null, SERVING)).toBe("2.0.0");
   });
 
   test("a device that can write nothing any more still serves its staged version", async () => {
-    await inPage(page, null, SERVING);
+    await inPage(here.page, null, SERVING);
     await release("1.1.0");
-    await inPage(page, null, UPDATE);
+    await inPage(here.page, null, UPDATE);
     const full = `Cache.prototype.put = () => Promise.reject(new DOMException("full", "QuotaExceededError"));`;
-    expect(await inPage(page, null, `${full}${SERVING}`)).toBe("1.1.0");
+    expect(await inPage(here.page, null, `${full}${SERVING}`)).toBe("1.1.0");
   });
 });
