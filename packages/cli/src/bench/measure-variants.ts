@@ -1,11 +1,11 @@
 /** Variants of one network measured in turns on every backend that is here, and which of them each backend shall run. */
-import { resolve } from "node:path";
 import { type NamedRule, STOP_RULES } from "@distillate/bench";
-import { type BenchEvent, type BenchReport, findChromium, LATENCY_ALONE, runBench } from "@distillate/bench/node";
-import { TOOL_VERSION } from "../version.ts";
+import { type BenchReport, findChromium } from "@distillate/bench/node";
+import type { PipelineEvent } from "../events.ts";
 import type { BenchInputs } from "./bench-inputs.ts";
-import { type ModelFile, targetsOf } from "./bench-targets.ts";
+import type { ModelFile } from "./bench-targets.ts";
 import { type Choice, chooseVariants } from "./choose-variants.ts";
+import { measureInTurns } from "./measure-in-turns.ts";
 
 /** How variants are measured, and what they may lose. */
 export interface TuneOptions {
@@ -18,7 +18,7 @@ export interface TuneOptions {
   /** Flags of Node for the processes that are measured; this process's own without them. */
   readonly execArgv?: readonly string[];
   readonly signal: AbortSignal;
-  readonly onEvent: (event: BenchEvent) => void;
+  readonly onEvent: (event: PipelineEvent) => void;
 }
 
 /** What was measured, and what follows from it. */
@@ -31,29 +31,11 @@ export interface Measured {
 export async function measureVariants(
   subject: string,
   files: readonly ModelFile[],
-  { inputs, labels, source, note }: BenchInputs,
+  inputs: BenchInputs,
   options: TuneOptions,
 ): Promise<Measured> {
   const places = options.targets ?? (findChromium() === undefined ? "node,wasm" : "node,chromium,webgpu");
-  const measured = files.map(({ model, path }) => ({ model, path: resolve(path) }));
-  const targets = targetsOf(measured, [], { targets: places, threads: "1" });
-  const report = await runBench({
-    subject,
-    tool: `distillate ${TOOL_VERSION}`,
-    targets,
-    inputs,
-    inputSource: source,
-    labels,
-    reference: targets.find(({ model }) => model === "fp32")?.id,
-    rule: options.rule ?? STOP_RULES.rapid,
-    seed: options.seed,
-    ...LATENCY_ALONE,
-    notes: note === undefined ? [] : [{ code: "inputs", message: note }],
-    signal: options.signal,
-    ...(options.execArgv && { execArgv: options.execArgv }),
-    now: () => new Date(),
-    onEvent: options.onEvent,
-    onReport: async () => undefined,
-  });
+  const rule = options.rule ?? STOP_RULES.rapid;
+  const report = await measureInTurns(subject, files, inputs, { ...options, targets: places, reference: "fp32", rule });
   return { choices: chooseVariants(report.targets, options), report };
 }

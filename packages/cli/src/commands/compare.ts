@@ -10,20 +10,17 @@ import {
   compareText,
   DEFAULT_GATE,
   deviceMatrix,
-  LATENCY_ALONE,
   type Pair,
   parseGate,
   parseReport,
-  runBench,
 } from "@distillate/bench/node";
 import { DistillateError } from "@distillate/bundle";
 import { writeFileAtomic } from "@distillate/train";
 import { type CommandDef, defineCommand } from "citty";
 import { inputsOfFile } from "../bench/bench-inputs.ts";
-import { targetsOf } from "../bench/bench-targets.ts";
+import { measureInTurns } from "../bench/measure-in-turns.ts";
 import { createReporter } from "../ui/reporter.ts";
 import { oneOf, UsageError, wholeNumber } from "../usage.ts";
-import { TOOL_VERSION } from "../version.ts";
 
 const ARGS = {
   base: {
@@ -92,7 +89,7 @@ export const compare: CommandDef<typeof ARGS> = defineCommand({
     if (files === 1) throw new UsageError("compare takes two JSON files, or two .onnx files; found one of each");
     let compared: Compared;
     if (files === 2) {
-      compared = await compareInTurns(async (rule, seed) => pairsOf(await measureInTurns(args, rule, seed)), {
+      compared = await compareInTurns(async (rule, seed) => pairsOf(await measureBoth(args, rule, seed)), {
         rule: STOP_RULES[oneOf("rule", args.rule, Object.keys(STOP_RULES)) as StopRuleName],
         seed: wholeNumber("seed", args.seed),
         limits,
@@ -132,7 +129,7 @@ async function readReport(path: string): Promise<BenchReport> {
 }
 
 /** Both files in the same rounds of one measurement: the only comparison that a busy machine cannot spoil. */
-async function measureInTurns(
+async function measureBoth(
   args: {
     readonly [Name in "base" | "head" | "targets" | "threads"]: string;
   } & {
@@ -143,7 +140,7 @@ async function measureInTurns(
   rule: NamedRule,
   seed: number,
 ): Promise<BenchReport> {
-  const { inputs, source, note } = await inputsOfFile(args.base, args.shape, seed);
+  const inputs = await inputsOfFile(args.base, args.shape, seed);
   const files = (["base", "head"] as const).map((model) => ({ model, path: args[model] }));
   const reporter = createReporter({
     json: false,
@@ -152,24 +149,13 @@ async function measureInTurns(
     clock: () => performance.now(),
   });
   try {
-    return await runBench({
-      subject: `${args.base} against ${args.head}`,
-      tool: `distillate ${TOOL_VERSION}`,
-      targets: targetsOf(files, [], args),
-      inputs,
-      inputSource: source,
+    return await measureInTurns(`${args.base} against ${args.head}`, files, inputs, {
+      targets: args.targets,
+      threads: args.threads,
       rule,
       seed,
-      ...LATENCY_ALONE,
-      notes: note === undefined ? [] : [{ code: "inputs", message: note }],
       signal: new AbortController().signal,
-      now: () => new Date(),
-      onEvent(event) {
-        if (event.kind === "problem")
-          reporter.event({ kind: "note", code: "target-failed", message: `${event.target}: ${event.message}` });
-        else if (event.kind !== "phase") reporter.event(event);
-      },
-      onReport: async () => undefined,
+      onEvent: reporter.event,
     });
   } finally {
     reporter.close();

@@ -25,11 +25,7 @@ export async function tune(subject: string | TunedModel, { allowedDrop, seed, js
     allowedDrop,
     seed,
     signal: abort.signal,
-    onEvent(event) {
-      if (event.kind === "problem")
-        reporter.event({ kind: "note", code: "target-failed", message: `${event.target}: ${event.message}` });
-      else if (event.kind !== "phase") reporter.event(event);
-    },
+    onEvent: reporter.event,
   };
   try {
     const tuned = typeof subject === "string" ? await tuneBundle(subject, options) : await tuneFile(subject, options);

@@ -1,11 +1,9 @@
 /** How long the files of a search take, all of them in turns, so that their latencies can be held against each other. */
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { NamedRule } from "@distillate/bench";
-import { LATENCY_ALONE, runBench } from "@distillate/bench/node";
 import { inputsOfBundle } from "../bench/bench-inputs.ts";
-import { targetsOf } from "../bench/bench-targets.ts";
+import { measureInTurns, type TurnOptions } from "../bench/measure-in-turns.ts";
 import { openBundle } from "../commands/model-files.ts";
-import { TOOL_VERSION } from "../version.ts";
 
 /** Short: it places files that differ by their width on a logarithmic axis; `distillate bench` is for numbers to quote. */
 const RULE: NamedRule = {
@@ -28,7 +26,7 @@ export type Latency = ReadonlyMap<string, number>;
  */
 export async function measureLatency(
   bundles: ReadonlyMap<string, string>,
-  { signal, seed }: { readonly signal: AbortSignal; readonly seed: number },
+  options: Pick<TurnOptions, "seed" | "signal" | "onEvent">,
 ): Promise<ReadonlyMap<string, Latency>> {
   const opened = await Promise.all(
     [...bundles].map(async ([name, path]) => ({ name, path, bundle: await openBundle(path) })),
@@ -38,21 +36,8 @@ export async function measureLatency(
   );
   const [first] = opened;
   if (first === undefined) return new Map();
-  const { inputs, source } = await inputsOfBundle(first.path, first.bundle, { samples: SAMPLES });
-  const { targets } = await runBench({
-    subject: basename(first.path),
-    tool: `distillate ${TOOL_VERSION}`,
-    targets: targetsOf(files, [], { targets: "node", threads: "1" }),
-    inputs,
-    inputSource: source,
-    rule: RULE,
-    seed,
-    ...LATENCY_ALONE,
-    signal,
-    now: () => new Date(),
-    onEvent: () => undefined,
-    onReport: async () => undefined,
-  });
+  const inputs = await inputsOfBundle(first.path, first.bundle, { samples: SAMPLES });
+  const { targets } = await measureInTurns("a search", files, inputs, { ...options, targets: "node", rule: RULE });
   const medianOf = (model: string): number | undefined =>
     targets.find((target) => target.model === model)?.latency?.summary?.p50;
   return new Map(

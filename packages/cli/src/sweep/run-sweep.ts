@@ -90,7 +90,7 @@ export async function runSweep(options: SweepOptions): Promise<SweepReport> {
     }
     // Files of one size differ in their weights alone.
     const bundles = left.map(({ id, size }) => [size, run.at("sweep", "runs", id, "bundle")] as const);
-    const latency = await measureLatency(new Map(bundles), { signal, seed: config.seeds[0]! });
+    const latency = await measureLatency(new Map(bundles), { seed: config.seeds[0]!, signal, onEvent });
     const swept = candidates.map(({ id, values }): SweptCandidate => {
       const own = finished.find(({ name }) => name === id);
       return {
