@@ -26,6 +26,7 @@ const NETS: Readonly<Record<string, ModelConfig>> = {
   "cnn with dropout": { ...CNN, dropout: 0.4 },
   "ds-cnn": { name: "ds-cnn", filters: 6, blocks: 2, dropout: 0.2 },
   "resnet-8": { name: "resnet-8", filters: 4, dropout: 0.2 },
+  "resnet-9": { name: "resnet-9", filters: 4, dropout: 0.2 },
 };
 
 interface Case {

@@ -43,7 +43,7 @@ export interface TrainingParts extends LearningParts {
   readonly state: OptimizerState;
   readonly average?: WeightAverage;
   readonly preprocess: Pick<PreprocessSpec, "height" | "width" | "channels">;
-  readonly training: Pick<TrainingConfig, "clipNorm">;
+  readonly training: Pick<TrainingConfig, "clipNorm"> & Partial<Pick<TrainingConfig, "precision">>;
   /** `false` runs every step eagerly. */
   readonly capture?: boolean;
   readonly onFallback?: (fallback: Fallback) => void;
@@ -79,9 +79,10 @@ type Scalars = Readonly<Record<string, tf.Scalar>>;
 
 /** Makes the steps of a training. */
 export function compileTraining(parts: TrainingParts): CompiledTraining {
-  const { teacher, onFallback, capture = true } = parts;
+  const { teacher, training, onFallback, capture = true } = parts;
   // Our own optimisers are handed their numbers.
-  const options = { optimizer: null, capture, ...(onFallback && { onFallback }) };
+  const { precision = "float32" } = training;
+  const options = { optimizer: null, capture, precision, ...(onFallback && { onFallback }) };
   const compiled = compileStep((inputs) => takeStep(parts, inputs), options);
   return {
     async take(batch, moment) {

@@ -14,7 +14,7 @@ import { objectiveOf } from "./distill/objective.ts";
 import { tableTeacher } from "./distill/teacher-cache.ts";
 import { selectEngine } from "./engine/select.ts";
 import { accuracyOf, predictLogits } from "./evaluate.ts";
-import { type TrainOptions, trainModel } from "./loop.ts";
+import { type TrainingEvent, type TrainOptions, trainModel } from "./loop.ts";
 import { freezeLayers } from "./models/freeze.ts";
 import { buildModel } from "./models/index.ts";
 import { nextUnit, randomFor } from "./random.ts";
@@ -116,6 +116,18 @@ test.each([1, 7, 11, 18])("stopped after step %i and resumed, it ends with the s
   const result = await trainModel(resumed);
   expect(result.history).toHaveLength(4);
   expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
+});
+
+test("a precision that the engine cannot compute in is told, and the training goes on in float32", async () => {
+  const told: TrainingEvent[] = [];
+  const wanted = await options({
+    training: { ...config.student.training, epochs: 1, precision: "bfloat16" },
+    onEvent: (event) => event.kind === "eager" && told.push(event),
+  });
+  const { steps } = await trainModel(wanted);
+  const fallback = { reason: "bfloat16 needs graphs, this engine computes in float32" };
+  expect(told).toEqual([{ kind: "eager", fallback }]);
+  expect(steps.fallbacks).toEqual([fallback]);
 });
 
 test("batch normalisation's moving averages survive a resume too", async () => {

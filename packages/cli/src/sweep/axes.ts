@@ -144,6 +144,7 @@ function widened(model: ModelConfig, factor: number): ModelConfig {
       };
     case "ds-cnn":
     case "resnet-8":
+    case "resnet-9":
       return { ...model, filters: times(model.filters, 4) };
   }
 }

@@ -4,6 +4,7 @@ import type { ModelInput } from "./blocks.ts";
 import { cnn } from "./cnn.ts";
 import { dsCnn } from "./ds-cnn.ts";
 import { resnet8 } from "./resnet-8.ts";
+import { resnet9 } from "./resnet-9.ts";
 
 /** All architectures by name. Each ends in logits: no softmax, so that a temperature can act on them. */
 export const MODELS: {
@@ -11,7 +12,7 @@ export const MODELS: {
     config: Extract<ModelConfig, { name: Name }>,
     input: ModelInput,
   ) => LayersModel;
-} = { cnn, "ds-cnn": dsCnn, "resnet-8": resnet8 };
+} = { cnn, "ds-cnn": dsCnn, "resnet-8": resnet8, "resnet-9": resnet9 };
 
 /** Builds the model of a configuration. */
 export function buildModel(config: ModelConfig, input: ModelInput): LayersModel {
@@ -22,5 +23,7 @@ export function buildModel(config: ModelConfig, input: ModelInput): LayersModel 
       return MODELS["ds-cnn"](config, input);
     case "resnet-8":
       return MODELS["resnet-8"](config, input);
+    case "resnet-9":
+      return MODELS["resnet-9"](config, input);
   }
 }

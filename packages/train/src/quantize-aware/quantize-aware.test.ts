@@ -69,6 +69,7 @@ const MODELS: readonly (readonly [ModelConfig, readonly [number, number, number]
   [{ name: "cnn", filters: [4, 6], dense: 8, dropout: 0.3 }, [14, 14, 1]],
   [{ name: "ds-cnn", filters: 6, blocks: 2, dropout: 0.2 }, [12, 12, 1]],
   [{ name: "resnet-8", filters: 4, dropout: 0 }, [16, 16, 3]],
+  [{ name: "resnet-9", filters: 4, dropout: 0 }, [16, 16, 3]],
 ];
 
 /** Weights and statistics that are not where a model begins. */

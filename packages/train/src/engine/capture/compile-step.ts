@@ -8,6 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { tensorflowBackend } from "./binding.ts";
+import type { Precision } from "./half-precision.ts";
 import { loadProgram, type Program } from "./program.ts";
 import { reconcile, type Traced } from "./reconcile.ts";
 import { type Obstacle, recordStep } from "./recorder.ts";
@@ -38,6 +39,8 @@ export interface CompileOptions {
   readonly feeds?: Readonly<Record<string, Feed>>;
   /** `false` runs every step eagerly. */
   readonly capture?: boolean;
+  /** What convolutions multiply in, float32 by default. Only a graph can be told: eager steps compute in float32. */
+  readonly precision?: Precision;
   /** Captured steps between two rechecks. */
   readonly recheckEvery?: number;
   /** Called once for each reason why something stays eager. */
@@ -94,7 +97,7 @@ interface Kind {
  * was called. It runs inside a `tidy`.
  */
 export function compileStep(step: (inputs: Tensors) => Tensors, options: CompileOptions): CompiledStep {
-  const { optimizer, recheckEvery = RECHECK_EVERY, onFallback } = options;
+  const { optimizer, precision = "float32", recheckEvery = RECHECK_EVERY, onFallback } = options;
   const feeds: Readonly<Record<string, Feed>> = {
     ...options.feeds,
     ...(optimizer && { learningRate: learningRateOf(optimizer) }),
@@ -173,7 +176,7 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     kind.unchecked = 0;
     if (wasCaptured) return;
     try {
-      kind.program = loadProgram(tensorflowBackend()!, result);
+      kind.program = loadProgram(tensorflowBackend()!, result, precision);
       kind.outputs = names;
       count.programs++;
     } catch (error) {
@@ -189,9 +192,12 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     if (known) return known;
     const kind: Kind = { recordings: 0, unchecked: 0, isDue: false, isEager: false };
     kinds.set(key, kind);
-    // Without graphs there is nothing to fall back from, and nothing to report.
-    if (options.capture === false || tensorflowBackend() === undefined) kind.isEager = true;
-    else if (count.programs >= MOST_PROGRAMS) {
+    if (options.capture === false) kind.isEager = true;
+    else if (tensorflowBackend() === undefined) {
+      kind.isEager = true;
+      // Without graphs there is nothing else to fall back from.
+      if (precision !== "float32") report({ reason: `${precision} needs graphs, this engine computes in float32` });
+    } else if (count.programs >= MOST_PROGRAMS) {
       const reason = `inputs of ${MOST_PROGRAMS} kinds have a graph already; further shapes get none`;
       stayEager(kind, { reason });
     }

@@ -13,6 +13,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { DTYPES, type TensorflowBackend } from "./binding.ts";
 import { typeOf } from "./graph-builder.ts";
 import { type Attr, encodeSavedModel, type GraphNode, SERVE } from "./graph-def.ts";
+import { type Precision, roundConvolutions } from "./half-precision.ts";
 import { fetchFromOthers, idOf, type Owner, own } from "./ownership.ts";
 import type { Reconciled } from "./reconcile.ts";
 import { giveOwnRecord } from "./recorder.ts";
@@ -36,11 +37,15 @@ interface Copy {
 }
 
 /** Loads a step; throws what the addon throws when TensorFlow does not take the graph. */
-export function loadProgram(backend: TensorflowBackend, step: Reconciled): Program {
+export function loadProgram(backend: TensorflowBackend, step: Reconciled, precision: Precision): Program {
   const addon = addonOf(backend);
   const copies: readonly Copy[] = step.variables.map((variable, i) => ({ variable, node: `v${i}`, id: -1 }));
   const changed = copies.filter(({ variable }) => step.changes.has(variable));
-  const nodes = [...copies.flatMap(variableNodes), ...cutAfterPooling(step.nodes)];
+  const computed = cutAfterPooling(step.nodes);
+  const nodes = [
+    ...copies.flatMap(variableNodes),
+    ...(precision === "bfloat16" ? roundConvolutions(computed) : computed),
+  ];
   const outer: number[] = [];
   const feedIds = new Map<string, { readonly value: number; readonly id: number }>();
   const inputNames = [...step.inputs, ...step.fed.values(), ...step.outer.map(({ name }) => name)].map(output).join();
