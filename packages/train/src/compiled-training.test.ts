@@ -1,9 +1,11 @@
+import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compileTraining, type TrainingParts } from "./compiled-training.ts";
 import { type ModelConfig, parseConfig, type TrainingConfig } from "./config.ts";
 import type { Batch } from "./data/batches.ts";
+import { normalizePixels } from "./data/fill-inputs.ts";
 import { objectiveOf } from "./distill/objective.ts";
 import { tapStudent, tapTeacher } from "./distill/taps.ts";
 import { selectEngine } from "./engine/select.ts";
@@ -20,6 +22,10 @@ const { ok, detail } = await engineStatus("tensorflow");
 
 const SHAPE = [12, 12, 1] as const;
 const CLASSES = 4;
+const preprocess: PreprocessSpec = {
+  ...{ kind: "image", height: SHAPE[0], width: SHAPE[1], channels: 1, fit: "stretch", layout: "nhwc" },
+  ...{ scale: 1 / 255, mean: [0.4], std: [0.3] },
+};
 const CNN: ModelConfig = { name: "cnn", filters: [4], dense: 8, dropout: 0 };
 const NETS: Readonly<Record<string, ModelConfig>> = {
   cnn: CNN,
@@ -88,7 +94,7 @@ describe.skipIf(!ok)(`a captured training takes the steps of an eager one${ok ? 
       optimizer,
       state,
       ...(average && { average }),
-      preprocess: { height: SHAPE[0], width: SHAPE[1], channels: 1 },
+      preprocess,
       training: config.student.training,
       capture,
       onFallback: (fallback) => fallbacks.push(fallback),
@@ -161,6 +167,16 @@ describe.skipIf(!ok)(`a captured training takes the steps of an eager one${ok ? 
   test("weights and temperatures that move with every step", () => {
     const moving = { weight: { from: 0.1, to: 1, epochs: 3 }, temperature: { from: 8, to: 2, epochs: 5 } };
     return expectSameSteps({ distill: { kd: moving, dkd: moving, dist: moving }, training: sgd }, 5);
+  });
+
+  test("images as bytes, which the step normalises: the step of the floats", async () => {
+    const bytes = Uint8Array.from({ length: 16 * SHAPE[0] * SHAPE[1] }, (_, i) => (i * 7919) >> 4);
+    const inputs = normalizePixels(bytes, SHAPE, preprocess);
+    const given = { training: sgd, batch: () => ({ inputs, bytes }) };
+    await expectSameSteps(given);
+    const fromBytes = await train(given, { steps: 3, capture: true });
+    const fromFloats = await train({ training: sgd, batch: () => ({ inputs }) }, { steps: 3, capture: true });
+    expect(furthest(fromBytes.weights, fromFloats.weights)).toBeLessThan(1e-6);
   });
 
   test("the teacher outside", () => expectSameSteps({ distill: {}, isAsked: true, training: sgd }));

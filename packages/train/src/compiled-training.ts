@@ -13,6 +13,7 @@ import { termsAt } from "./distill/objective.ts";
 import { type StepResult, trainingStep } from "./distill/step.ts";
 import { applyTapped, type TappedModel } from "./distill/taps.ts";
 import { compileStep, type Fallback, type StepStats, type Tensors } from "./engine/capture/compile-step.ts";
+import { imagesFromBytes, wordsOf } from "./engine/images-from-bytes.ts";
 import type { Labels, LossTerm, MovedTerm, Outputs } from "./losses/index.ts";
 import { setDropoutStep } from "./models/seeded-dropout.ts";
 import { applyGradients, clipByGlobalNorm, numbersOf, type OptimizerState } from "./optimizers/apply.ts";
@@ -42,7 +43,7 @@ export interface TrainingParts extends LearningParts {
   readonly optimizer: Optimizer;
   readonly state: OptimizerState;
   readonly average?: WeightAverage;
-  readonly preprocess: Pick<PreprocessSpec, "height" | "width" | "channels">;
+  readonly preprocess: PreprocessSpec;
   readonly training: Pick<TrainingConfig, "clipNorm"> & Partial<Pick<TrainingConfig, "precision">>;
   /** `false` runs every step eagerly. */
   readonly capture?: boolean;
@@ -70,7 +71,7 @@ export interface CompiledTraining {
 }
 
 /** The samples of a step, or some of them. */
-export interface Lesson extends Pick<Batch, "size" | "inputs" | "classes" | "mixed"> {
+export interface Lesson extends Pick<Batch, "size" | "inputs" | "bytes" | "classes" | "mixed"> {
   /** By what a sum over the samples with a label is divided, where that isn't their number: these are some of a batch. */
   readonly labelled?: number;
 }
@@ -122,8 +123,11 @@ export function lessonOf(
   { step, epoch }: Pick<Moment, "step" | "epoch">,
 ): Tensors {
   const { mixed, labelled } = batch;
+  const { height, width, channels } = preprocess;
   return {
-    inputs: tf.tensor(batch.inputs, [batch.size, preprocess.height, preprocess.width, preprocess.channels]),
+    ...(batch.bytes
+      ? { words: wordsOf(batch.bytes, batch.size) }
+      : { inputs: tf.tensor(batch.inputs, [batch.size, height, width, channels]) }),
     step: tf.scalar(step, "int32"),
     ...named("labels", labelTensors(batch.classes, labelled)),
     ...(mixed && named("partners", labelTensors(mixed.partners, labelled))),
@@ -133,7 +137,9 @@ export function lessonOf(
 }
 
 /** The step itself: tensors in, losses out, and the variables as they are after it. */
-function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
+function takeStep(parts: TrainingParts, told: Tensors): Tensors {
+  const words = told.words as tf.Tensor2D | undefined;
+  const inputs = words ? { ...told, inputs: imagesFromBytes(words, parts.preprocess) } : told;
   const { losses, gradients } = gradientsOf(parts, inputs);
   update(parts, gradients, inputs);
   return losses;

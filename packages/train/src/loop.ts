@@ -14,10 +14,12 @@ import type { LossValues, Teacher } from "./compiled-training.ts";
 import type { TrainingConfig } from "./config.ts";
 import { viewAt } from "./data/augment.ts";
 import type { Images } from "./data/dataset.ts";
+import { isMixing } from "./data/mix.ts";
 import { batchSource, plainSource } from "./data/prefetch.ts";
 import type { Split } from "./data/split.ts";
 import type { TappedModel } from "./distill/taps.ts";
 import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
+import { takesBytes } from "./engine/images-from-bytes.ts";
 import { accuracyOf, compilePredictor, predictLogits } from "./evaluate.ts";
 import type { LossTerm } from "./losses/index.ts";
 import { type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
@@ -179,6 +181,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         shuffle: { seed, epoch },
         augment: { ...training.augment, ...viewAt(training.augment, seed, epoch) },
         ...(options.hidden && { hidden: options.hidden }),
+        asBytes: takesBytes() && !isMixing(training.augment),
         skip: at.batch,
       };
       if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();

@@ -3,7 +3,7 @@ import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
 import { isAugmenting, type ViewKey } from "./augment.ts";
 import { type Images, NO_LABEL } from "./dataset.ts";
-import { fillInputs } from "./fill-inputs.ts";
+import { fillInputs, fillPixels, normalizePixels, packedLength } from "./fill-inputs.ts";
 import { drawMixing, isMixing, type Mixed, type Mixing, mixedLabels } from "./mix.ts";
 
 /** One batch, ready for a model. Its arrays are used again for the next batch: copy what must last. */
@@ -13,6 +13,8 @@ export interface Batch {
   readonly indices: Uint32Array;
   /** `size * height * width * channels` floats in the layout of the preprocessing; made when they are first asked for. */
   readonly inputs: Float32Array;
+  /** In a pass of bytes: the images changed but not normalised, `packedLength` bytes each. */
+  readonly bytes?: Uint8Array;
   /** -1 for a sample whose label is hidden or unknown. */
   readonly classes: Int32Array;
   /** There where images were mixed: whose labels count beside their own. */
@@ -30,24 +32,76 @@ export interface BatchOptions {
   /** In an order of this seed and epoch; without it in the order of the indices. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
   readonly augment?: AugmentConfig & ViewKey;
+  /** Make bytes, for a step that normalises them itself. Not where images are mixed. */
+  readonly asBytes?: boolean;
   /** Samples whose label nobody may look at. */
   readonly hidden?: ReadonlySet<number>;
   /** Batches to leave out at the start: where a resumed epoch goes on. */
   readonly skip?: number;
 }
 
+/** What a batch is made as: floats, or bytes. */
+export type Made<Buffer extends ArrayBufferLike = ArrayBufferLike> = Float32Array<Buffer> | Uint8Array<Buffer>;
+
+/** A batch that is known but not made: `fill` writes all of its floats or bytes. */
+export type Drawn = Omit<Batch, "inputs" | "bytes"> & { fill(target: Made): void };
+
 /**
  * Goes once through the samples named by `indices`, batch by batch, by index: the set itself is never copied or moved.
  * The last batch may be smaller.
  */
 export async function* batches(images: Images, indices: Uint32Array, options: BatchOptions): AsyncGenerator<Batch> {
+  const { asBytes, batchSize } = options;
+  const length = madeLength(images.shape, options);
+  const all = asBytes ? new Uint8Array(batchSize * length) : new Float32Array(batchSize * length);
+  for (const { fill, ...drawn } of drawBatches(images, indices, options)) {
+    let made: Made | undefined;
+    const make = (): Made => {
+      if (made) return made;
+      made = all.subarray(0, drawn.size * length);
+      fill(made);
+      return made;
+    };
+    yield asBytes ? batchOf(drawn, make(), images, options) : lazily(drawn, () => make() as Float32Array);
+  }
+}
+
+/** A batch from what was made of it. */
+export function batchOf(
+  drawn: Omit<Drawn, "fill">,
+  made: Made,
+  { shape }: Pick<Images, "shape">,
+  { preprocess }: Pick<BatchOptions, "preprocess">,
+): Batch {
+  if (made instanceof Float32Array) return { ...drawn, inputs: made };
+  let inputs: Float32Array | undefined;
+  return lazily({ ...drawn, bytes: made }, () => {
+    inputs ??= normalizePixels(made, shape, preprocess);
+    return inputs;
+  });
+}
+
+function lazily(batch: Omit<Batch, "inputs">, make: () => Float32Array): Batch {
+  return {
+    ...batch,
+    get inputs() {
+      return make();
+    },
+  };
+}
+
+/** Floats or bytes that an image is made as. */
+export function madeLength(shape: Images["shape"], { asBytes }: Pick<BatchOptions, "asBytes">): number {
+  return asBytes ? packedLength(shape) : shape[0] * shape[1] * shape[2];
+}
+
+/** The batches of a pass, each to be made where it is wanted, before the next one is drawn. */
+export function* drawBatches(images: Images, indices: Uint32Array, options: BatchOptions): Generator<Drawn> {
   const { batchSize, preprocess, augment } = options;
-  const [height, width, channels] = images.shape;
-  const length = height * width * channels;
+  const length = madeLength(images.shape, {});
   const order = indices.slice();
   if (options.shuffle) shuffle(order, randomFor(options.shuffle.seed, 0x0bd37, options.shuffle.epoch));
 
-  const inputs = new Float32Array(batchSize * length);
   const classes = new Int32Array(batchSize);
   const recipe = { shape: images.shape, preprocess, ...(augment && { augment }) };
   for (let start = (options.skip ?? 0) * batchSize; start < order.length; start += batchSize) {
@@ -69,14 +123,11 @@ export async function* batches(images: Images, indices: Uint32Array, options: Ba
     };
     const pixelsOf = (place: number): Uint8Array =>
       images.pixels.subarray(members[place]! * length, (members[place]! + 1) * length);
-    let made: Float32Array | undefined;
     yield {
       ...drawn,
-      get inputs() {
-        if (made) return made;
-        made = inputs.subarray(0, size * length);
-        fillInputs(recipe, drawn, pixelsOf, [0, size], made);
-        return made;
+      fill(target) {
+        if (target instanceof Uint8Array) fillPixels(recipe, drawn, pixelsOf, target);
+        else fillInputs(recipe, drawn, pixelsOf, [0, size], target);
       },
     };
   }

@@ -1,4 +1,7 @@
-/** From the bytes of a batch's images to what a network is given: changed, normalised, mixed. Any rows of it alone, too. */
+/**
+ * From the bytes of a batch's images to what a network is given: changed, normalised, mixed; any rows of it alone, too. Or changed
+ * only, where the step normalises.
+ */
 import { normalizeImage, type PreprocessSpec } from "@distillate/bundle";
 import type { AugmentConfig } from "../config.ts";
 import { augmentImage, isAugmenting, type ViewKey } from "./augment.ts";
@@ -18,6 +21,49 @@ export interface InputKeys {
   readonly indices: Uint32Array;
   readonly view?: ViewKey;
   readonly mixing?: Mixing;
+}
+
+/** Bytes from one image to the next where a batch is bytes: whole words of four, as engines take them. */
+export function packedLength([height, width, channels]: InputRecipe["shape"]): number {
+  return 4 * Math.ceil((height * width * channels) / 4);
+}
+
+/**
+ * Writes the bytes of all images of a batch, changed as {@link fillInputs} changes them, {@link packedLength} apart. Images that
+ * are mixed are no bytes.
+ *
+ * @param target - At least `indices.length * packedLength(shape)` bytes.
+ */
+export function fillPixels(
+  { shape, augment }: Pick<InputRecipe, "shape" | "augment">,
+  { indices, view }: Pick<InputKeys, "indices" | "view">,
+  pixelsOf: (place: number) => Uint8Array,
+  target: Uint8Array,
+): void {
+  const length = shape[0] * shape[1] * shape[2];
+  const stride = packedLength(shape);
+  const isChanged = view && augment && isAugmenting(augment);
+  for (const [place, sample] of indices.entries()) {
+    const image = target.subarray(place * stride, place * stride + length);
+    if (isChanged) augmentImage(pixelsOf(place), image, shape, augment, { ...view, sample });
+    else image.set(pixelsOf(place));
+  }
+}
+
+/** The floats of a batch of bytes, as {@link fillPixels} writes them. */
+export function normalizePixels(
+  pixels: Uint8Array,
+  shape: InputRecipe["shape"],
+  preprocess: PreprocessSpec,
+): Float32Array {
+  const length = shape[0] * shape[1] * shape[2];
+  const stride = packedLength(shape);
+  const size = pixels.length / stride;
+  const inputs = new Float32Array(size * length);
+  for (let place = 0; place < size; place++) {
+    normalizeImage(pixels.subarray(place * stride), preprocess, inputs, place * length);
+  }
+  return inputs;
 }
 
 /**

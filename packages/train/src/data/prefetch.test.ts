@@ -66,6 +66,23 @@ test("the thread's batches are this thread's to the bit: order, views, mixtures,
   });
 });
 
+test("a pass of bytes: the thread's are this thread's, and its floats are those of a pass of floats", async () => {
+  await using(async (source, lost) => {
+    const { augment, ...rest } = options(1);
+    const unmixed = { ...rest, augment: { ...augment!, mixup: 0, cutmix: 0 } };
+    const bytes = { ...unmixed, asBytes: true };
+    const here = await collect(batches(images, indices, bytes));
+    expect(here[0]!.bytes).toHaveLength(16 * 92);
+    expect(here.map(({ bytes: _bytes, ...batch }) => batch)).toEqual(await collect(batches(images, indices, unmixed)));
+    expect(await collect(source.batches(indices, bytes))).toEqual(here);
+    // Memory that held bytes holds floats again.
+    expect(await collect(source.batches(indices, options(2)))).toEqual(
+      await collect(batches(images, indices, options(2))),
+    );
+    expect(lost).toEqual([]);
+  });
+});
+
 test("a pass that is broken off leaves nothing in the next one", async () => {
   await using(async (source) => {
     expect(await collect(source.batches(indices, options(1)), 2)).toHaveLength(2);

@@ -7,7 +7,7 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { moduleBeside, startThread } from "../thread.ts";
-import { type Batch, type BatchOptions, batches } from "./batches.ts";
+import { type Batch, type BatchOptions, batches, batchOf, type Drawn, type Made, madeLength } from "./batches.ts";
 import type { Images } from "./dataset.ts";
 
 /** Where a training's batches come from. */
@@ -21,19 +21,19 @@ export interface BatchSource {
 export interface PrefetchSetup {
   /** Its pixels are in shared memory. */
   readonly images: Images;
-  /** Floats of a whole batch. */
-  readonly length: number;
+  /** Bytes that a batch may take. */
+  readonly bytes: number;
 }
 
-/** What the thread is told: to begin a pass, or that an array is free again. */
+/** What the thread is told: to begin a pass, or that a batch's memory is free again. */
 export type ToPrefetch =
   | { readonly kind: "pass"; readonly pass: number; readonly indices: Uint32Array; readonly options: BatchOptions }
-  | { readonly kind: "free"; readonly array: Float32Array<ArrayBuffer> };
+  | { readonly kind: "free"; readonly memory: ArrayBuffer };
 
-/** What it answers: the next batch, its inputs at the start of `array`, or that the pass is over. */
+/** What it answers: the next batch, in memory that is to be given back, or that the pass is over. */
 export interface Prefetched {
   readonly pass: number;
-  readonly made?: { readonly array: Float32Array<ArrayBuffer>; readonly batch: Omit<Batch, "inputs"> };
+  readonly batch?: { readonly drawn: Omit<Drawn, "fill">; readonly made: Made<ArrayBuffer> };
 }
 
 /** Bytes a pass from which on a thread pays for its start. */
@@ -70,9 +70,8 @@ export function prefetchBatches(images: Images, onLost: (reason: string) => void
     wake?.();
   };
   const start = (batchSize: number): Worker => {
-    const [height, width, channels] = images.shape;
     const shared = { ...images, pixels: shareBytes(images.pixels) };
-    const setup: PrefetchSetup = { images: shared, length: batchSize * height * width * channels };
+    const setup: PrefetchSetup = { images: shared, bytes: batchSize * madeLength(images.shape, {}) * 4 };
     const thread = startThread(moduleBeside(import.meta.url, "prefetch-thread"), setup);
     thread.on("message", (message: Prefetched) => {
       arrived.push(message);
@@ -82,8 +81,9 @@ export function prefetchBatches(images: Images, onLost: (reason: string) => void
     thread.on("exit", (code) => lose(`it ended with exit status ${code}`));
     return thread;
   };
-  const free = ({ made }: Prefetched): void => {
-    if (made) worker?.postMessage({ kind: "free", array: made.array } satisfies ToPrefetch, [made.array.buffer]);
+  const free = ({ batch }: Prefetched): void => {
+    const memory = batch?.made.buffer;
+    if (memory) worker?.postMessage({ kind: "free", memory } satisfies ToPrefetch, [memory]);
   };
   /** The pass' next message; `undefined` once the thread is lost and what it had made is used up. */
   const next = async (pass: number): Promise<Prefetched | undefined> => {
@@ -109,14 +109,12 @@ export function prefetchBatches(images: Images, onLost: (reason: string) => void
         worker ??= start(options.batchSize);
         worker.postMessage({ kind: "pass", pass, indices, options } satisfies ToPrefetch);
       }
-      const [height, width, channels] = images.shape;
       for (;;) {
         const message = await next(pass);
         if (message === undefined) return yield* batches(images, indices, { ...options, skip: done });
-        if (message.made === undefined) return;
-        const { array, batch } = message.made;
+        if (message.batch === undefined) return;
         try {
-          yield { ...batch, inputs: array.subarray(0, batch.size * height * width * channels) };
+          yield batchOf(message.batch.drawn, message.batch.made, images, options);
         } finally {
           free(message);
         }

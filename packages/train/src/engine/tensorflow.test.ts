@@ -28,7 +28,8 @@ const script = `
   const train = async (trained) => {
     const training = compileTraining({
       network: { model: trained, names: [] }, objective, teacher, optimizer, state: startOptimizer(trained, optimizer),
-      training: { clipNorm: 1 }, preprocess: { height: 12, width: 12, channels: 1 },
+      training: { clipNorm: 1 }, 
+      preprocess: { height: 12, width: 12, channels: 1, scale: 1, mean: [0], std: [1] },
     });
     const losses = [];
     for (let step = 0; step < 10; step++) losses.push((await training.take(batch, { rate: 0.01, step, epoch: 0 })).total);

@@ -2,6 +2,7 @@
 import { trainBatchNorm, trainBatchNormGradient, trainBatchNormGradients } from "./batch-norm.ts";
 import { biasAdd, biasGradient, biasSum } from "./bias.ts";
 import { expandDims } from "./expand-dims.ts";
+import { floatsFromBytes } from "./floats-from-bytes.ts";
 import { gather } from "./gather.ts";
 import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
@@ -10,7 +11,7 @@ import { seededUniform } from "./seeded-uniform.ts";
 import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 2;
+export const KERNELS_REVISION = 3;
 
 let installed = false;
 
@@ -22,6 +23,7 @@ export function installTensorflowKernels(): void {
     biasAdd(),
     biasSum,
     expandDims,
+    floatsFromBytes,
     gather,
     matMul(),
     seededUniform,

@@ -1,7 +1,10 @@
+import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import { layers } from "@tensorflow/tfjs-layers";
 import { beforeAll, describe, expect, test } from "vitest";
+import { normalizePixels, packedLength } from "../../data/fill-inputs.ts";
 import { FusedBatchNorm } from "../../models/fused-batch-norm.ts";
+import { imagesFromBytes, wordsOf } from "../images-from-bytes.ts";
 import { seededUniform } from "../seeded-uniform.ts";
 import { selectEngine } from "../select.ts";
 import { crossEntropyRows } from "../softmax-cross-entropy.ts";
@@ -40,6 +43,29 @@ describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
       const { value, grad } = tf.valueAndGrad((each) => rectify(each))(x, dy);
       expect(apart(value, tf.clipByValue(x, 0, _name === "relu" ? 1e9 : 6))).toBe(0);
       expect(apart(grad, tf.mul(dy, slope(x)))).toBe(0);
+    });
+  });
+
+  test.each([
+    ["whole words", [4, 4, 3]],
+    ["a word that is not full", [5, 3, 3]],
+    ["one channel", [3, 3, 1]],
+  ] as const)("images from bytes are those that the preprocessing makes: %s", (_name, shape) => {
+    const [height, width, channels] = shape;
+    const centre = {
+      scale: 1 / 255,
+      mean: [0.4, 0.5, 0.6].slice(0, channels),
+      std: [0.2, 0.3, 0.25].slice(0, channels),
+    };
+    const preprocess: PreprocessSpec = {
+      ...{ kind: "image", height, width, channels, fit: "stretch", layout: "nhwc" },
+      ...centre,
+    };
+    const bytes = Uint8Array.from({ length: 7 * packedLength(shape) }, (_, i) => 255 - ((i * 37) % 256));
+    tf.tidy(() => {
+      const images = imagesFromBytes(wordsOf(bytes, 7), preprocess);
+      expect(images.shape).toEqual([7, ...shape]);
+      expect(apart(images, tf.tensor(normalizePixels(bytes, shape, preprocess), images.shape))).toBeLessThan(3e-7);
     });
   });
 
