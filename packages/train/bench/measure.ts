@@ -1,7 +1,7 @@
 /**
  * Runs in a process of its own: `measure.ts ENGINE MODEL SECONDS [PROTOTYPE]`. Trains one net on one batch of 64 and
  * prints one line of JSON: images a second (median step, and the mean), CPU milliseconds a step and how many steps that was. ENGINE
- * may end in `-eager`, or in `-xN` for N workers.
+ * may end in `-eager`, `-bfloat16`, or in `-xN` for N workers.
  *
  * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;
  * otherwise the step is the one that the training loop runs.
@@ -21,11 +21,10 @@ import { BENCH_MODELS, type BenchModelName } from "./models.ts";
 
 const BATCH = 64;
 const RATE = 1e-3;
-/** After an engine's name: without its graphs. */
-const EAGER = "-eager";
+/** What may follow an engine's name: without its graphs, convolutions in bfloat16, so many workers. */
+const VARIANT = /^(?<engine>.*?)(?:-(?<variant>eager|bfloat16)|-x(?<count>\d+))?$/;
 const [wanted, name, seconds, prototype] = process.argv.slice(2) as [string, BenchModelName, string, string?];
-const eager = wanted.endsWith(EAGER);
-const [, base, count] = /^(.*?)(?:-x(\d+))?$/.exec(eager ? wanted.slice(0, -EAGER.length) : wanted)!;
+const { engine: base, variant, count } = VARIANT.exec(wanted)!.groups!;
 const engine = base as EngineName;
 const workers = Number(count ?? 1);
 
@@ -70,8 +69,8 @@ async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1
     images: { pixels, shape },
     recipe: { shape, preprocess },
     batchSize: BATCH,
-    training: {},
-    capture: !eager,
+    training: variant === "bfloat16" ? { precision: variant } : {},
+    capture: variant !== "eager",
     onFallback: ({ op, reason }: Fallback) => {
       throw new Error(`not captured at ${op}: ${reason}`);
     },

@@ -3,8 +3,9 @@
  *
  * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Every measurement is a
  * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
- * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-fit` (whole epochs with augmentation and validation), several of
- * them with commas, or `all`; `--workers 2` measures wasm with two threads beside wasm with one; `--peers` adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype
+ * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-bfloat16` (what convolutions multiply in), `tensorflow-fit` (whole
+ * epochs with augmentation and validation), several of them with commas, or `all`; `--workers 2` measures wasm with two threads
+ * beside wasm with one; `--peers` adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype
  * kernels in the same rounds. `--json` prints a line of JSON for each row.
  */
 import { execFile, execFileSync } from "node:child_process";
