@@ -26,8 +26,9 @@ export {
   type TrainingConfig,
 } from "./config.ts";
 export { isAugmenting } from "./data/augment.ts";
-export { type Batch, type BatchOptions, batches } from "./data/batches.ts";
+export { type Batch, batches } from "./data/batches.ts";
 export type { DataEvent, DataNote, Dataset, Images, LoadOptions } from "./data/dataset.ts";
+export type { BatchOptions } from "./data/draw-batches.ts";
 export { type FashionMnistOptions, loadFashionMnist } from "./data/fashion-mnist.ts";
 export { loadIdxDirectory } from "./data/idx-directory.ts";
 export type { ImageTarget } from "./data/image-files.ts";

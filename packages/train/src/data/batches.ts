@@ -1,134 +1,57 @@
-import type { PreprocessSpec } from "@distillate/bundle";
-import type { AugmentConfig } from "../config.ts";
-import { randomFor, shuffle } from "../random.ts";
-import { isAugmenting, type ViewKey } from "./augment.ts";
-import { type Images, NO_LABEL } from "./dataset.ts";
-import { fillInputs, fillPixels, normalizePixels, packedLength } from "./fill-inputs.ts";
-import { drawMixing, isMixing, type Mixed, type Mixing, mixedLabels } from "./mix.ts";
+/** Batches ready for a model. */
+import type { Images } from "./dataset.ts";
+import { type BatchOptions, type DrawnBatch, drawBatches, type Made, madeLength } from "./draw-batches.ts";
+import { normalizePixels } from "./fill-inputs.ts";
 
-/** One batch, ready for a model. Its arrays are used again for the next batch: copy what must last. */
-export interface Batch {
-  readonly size: number;
-  /** Index of each sample in its set. */
-  readonly indices: Uint32Array;
+/** One batch. Its arrays are used again for the next batch: copy what must last. */
+export interface Batch extends DrawnBatch {
   /** `size * height * width * channels` floats in the layout of the preprocessing; made when they are first asked for. */
   readonly inputs: Float32Array;
   /** In a pass of bytes: the images changed but not normalised, `packedLength` bytes each. */
   readonly bytes?: Uint8Array;
-  /** -1 for a sample whose label is hidden or unknown. */
-  readonly classes: Int32Array;
-  /** There where images were mixed: whose labels count beside their own. */
-  readonly mixed?: Mixed;
-  /** How they were mixed. */
-  readonly mixing?: Mixing;
-  /** There where images were changed: by which view. */
-  readonly view?: ViewKey;
 }
-
-/** How {@link batches} goes through a set. */
-export interface BatchOptions {
-  readonly batchSize: number;
-  readonly preprocess: PreprocessSpec;
-  /** In an order of this seed and epoch; without it in the order of the indices. */
-  readonly shuffle?: { readonly seed: number; readonly epoch: number };
-  readonly augment?: AugmentConfig & ViewKey;
-  /** Make bytes, for a step that normalises them itself. Not where images are mixed. */
-  readonly asBytes?: boolean;
-  /** Samples whose label nobody may look at. */
-  readonly hidden?: ReadonlySet<number>;
-  /** Batches to leave out at the start: where a resumed epoch goes on. */
-  readonly skip?: number;
-}
-
-/** What a batch is made as: floats, or bytes. */
-export type Made<Buffer extends ArrayBufferLike = ArrayBufferLike> = Float32Array<Buffer> | Uint8Array<Buffer>;
-
-/** A batch that is known but not made: `fill` writes all of its floats or bytes. */
-export type Drawn = Omit<Batch, "inputs" | "bytes"> & { fill(target: Made): void };
 
 /**
  * Goes once through the samples named by `indices`, batch by batch, by index: the set itself is never copied or moved.
  * The last batch may be smaller.
  */
 export async function* batches(images: Images, indices: Uint32Array, options: BatchOptions): AsyncGenerator<Batch> {
-  const { asBytes, batchSize } = options;
   const length = madeLength(images.shape, options);
-  const all = asBytes ? new Uint8Array(batchSize * length) : new Float32Array(batchSize * length);
-  for (const { fill, ...drawn } of drawBatches(images, indices, options)) {
-    let made: Made | undefined;
-    const make = (): Made => {
-      if (made) return made;
-      made = all.subarray(0, drawn.size * length);
+  const all = options.asBytes
+    ? new Uint8Array(options.batchSize * length)
+    : new Float32Array(options.batchSize * length);
+  for (const { drawn, fill } of drawBatches(images, indices, options)) {
+    const made = all.subarray(0, drawn.size * length);
+    if (made instanceof Uint8Array) {
       fill(made);
-      return made;
-    };
-    yield asBytes ? batchOf(drawn, make(), images, options) : lazily(drawn, () => make() as Float32Array);
+      yield batchOf(drawn, made, images, options);
+    } else {
+      yield lazily(drawn, () => {
+        fill(made);
+        return made;
+      });
+    }
   }
 }
 
 /** A batch from what was made of it. */
 export function batchOf(
-  drawn: Omit<Drawn, "fill">,
+  drawn: DrawnBatch,
   made: Made,
   { shape }: Pick<Images, "shape">,
   { preprocess }: Pick<BatchOptions, "preprocess">,
 ): Batch {
   if (made instanceof Float32Array) return { ...drawn, inputs: made };
-  let inputs: Float32Array | undefined;
-  return lazily({ ...drawn, bytes: made }, () => {
-    inputs ??= normalizePixels(made, shape, preprocess);
-    return inputs;
-  });
+  return lazily({ ...drawn, bytes: made }, () => normalizePixels(made, shape, preprocess));
 }
 
 function lazily(batch: Omit<Batch, "inputs">, make: () => Float32Array): Batch {
+  let inputs: Float32Array | undefined;
   return {
     ...batch,
     get inputs() {
-      return make();
+      inputs ??= make();
+      return inputs;
     },
   };
-}
-
-/** Floats or bytes that an image is made as. */
-export function madeLength(shape: Images["shape"], { asBytes }: Pick<BatchOptions, "asBytes">): number {
-  return asBytes ? packedLength(shape) : shape[0] * shape[1] * shape[2];
-}
-
-/** The batches of a pass, each to be made where it is wanted, before the next one is drawn. */
-export function* drawBatches(images: Images, indices: Uint32Array, options: BatchOptions): Generator<Drawn> {
-  const { batchSize, preprocess, augment } = options;
-  const length = madeLength(images.shape, {});
-  const order = indices.slice();
-  if (options.shuffle) shuffle(order, randomFor(options.shuffle.seed, 0x0bd37, options.shuffle.epoch));
-
-  const classes = new Int32Array(batchSize);
-  const recipe = { shape: images.shape, preprocess, ...(augment && { augment }) };
-  for (let start = (options.skip ?? 0) * batchSize; start < order.length; start += batchSize) {
-    const members = order.subarray(start, start + batchSize);
-    const size = members.length;
-    for (const [place, sample] of members.entries()) {
-      const label = images.classes[sample]!;
-      classes[place] = label === NO_LABEL || options.hidden?.has(sample) ? -1 : label;
-    }
-    const own = classes.subarray(0, size);
-    const key = augment && { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };
-    const mixing = key && isMixing(augment) ? drawMixing(size, images.shape, augment, key) : undefined;
-    const drawn = {
-      size,
-      indices: members,
-      classes: own,
-      ...(augment && isAugmenting(augment) && { view: augment }),
-      ...(mixing && { mixing, mixed: mixedLabels(own, mixing) }),
-    };
-    const pixelsOf = (place: number): Uint8Array =>
-      images.pixels.subarray(members[place]! * length, (members[place]! + 1) * length);
-    yield {
-      ...drawn,
-      fill(target) {
-        if (target instanceof Uint8Array) fillPixels(recipe, drawn, pixelsOf, target);
-        else fillInputs(recipe, drawn, pixelsOf, [0, size], target);
-      },
-    };
-  }
 }

@@ -1,6 +1,6 @@
 /** The thread of prefetch.ts: makes a pass' batches in their order for as long as it has memory to put the next one into. */
 import { parentPort, workerData } from "node:worker_threads";
-import { drawBatches, type Made, madeLength } from "./batches.ts";
+import { drawBatches, type Made, madeLength } from "./draw-batches.ts";
 import type { Prefetched, PrefetchSetup, ToPrefetch } from "./prefetch.ts";
 
 /** Batches that may be ready before they are asked for. */
@@ -22,7 +22,7 @@ port.on("message", (message: ToPrefetch) => {
 });
 
 async function makeAll({ pass, indices, options }: Extract<ToPrefetch, { kind: "pass" }>): Promise<void> {
-  for (const { fill, ...drawn } of drawBatches(images, indices, options)) {
+  for (const { drawn, fill } of drawBatches(images, indices, options)) {
     const memory = await nextFree(pass);
     if (memory === undefined) return;
     const length = drawn.size * madeLength(images.shape, options);

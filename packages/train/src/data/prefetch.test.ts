@@ -1,8 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { expect, test, vi } from "vitest";
-import type { Batch, BatchOptions } from "./batches.ts";
+import type { Batch } from "./batches.ts";
 import { batches } from "./batches.ts";
 import type { Images } from "./dataset.ts";
+import type { BatchOptions } from "./draw-batches.ts";
 import { type BatchSource, prefetchBatches } from "./prefetch.ts";
 
 const COUNT = 150;

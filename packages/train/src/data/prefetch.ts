@@ -7,8 +7,9 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { moduleBeside, startThread } from "../thread.ts";
-import { type Batch, type BatchOptions, batches, batchOf, type Drawn, type Made, madeLength } from "./batches.ts";
+import { type Batch, batches, batchOf } from "./batches.ts";
 import type { Images } from "./dataset.ts";
+import { type BatchOptions, type DrawnBatch, type Made, madeLength } from "./draw-batches.ts";
 
 /** Where a training's batches come from. */
 export interface BatchSource {
@@ -33,7 +34,7 @@ export type ToPrefetch =
 /** What it answers: the next batch, in memory that is to be given back, or that the pass is over. */
 export interface Prefetched {
   readonly pass: number;
-  readonly batch?: { readonly drawn: Omit<Drawn, "fill">; readonly made: Made<ArrayBuffer> };
+  readonly batch?: { readonly drawn: DrawnBatch; readonly made: Made<ArrayBuffer> };
 }
 
 /** Bytes a pass from which on a thread pays for its start. */
