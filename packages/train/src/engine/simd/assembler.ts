@@ -91,6 +91,12 @@ export const FOUR: Lanes = {
   sqrt: (a) => [...a, 0xfd, ...unsigned(0xe3)],
 };
 
+/** The sum of a vector's four floats, in pairs. */
+export function sumOfLanes(vector: Local): Code {
+  const lane = (index: number): Code => [...vector.get, 0xfd, 0x1f, index];
+  return ONE.add(ONE.add(lane(0), lane(1)), ONE.add(lane(2), lane(3)));
+}
+
 /** Comparisons and masks of four lanes; a mask has all bits of a lane set, or none. */
 export const mask = {
   none: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,

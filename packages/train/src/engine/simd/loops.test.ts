@@ -59,6 +59,27 @@ test("sums of outer products agree with plain loops for every size of tile", () 
   );
 });
 
+test("inner products of rows agree with plain loops for every size of tile, and write nothing beside", () => {
+  const size = fc.integer({ min: 0, max: 11 });
+  fc.assert(
+    fc.property(size, size, fc.integer({ min: 0, max: 19 }), fc.nat(999), (p, q, columns, seed) => {
+      const [a, b, out] = [1, 1001, 2001];
+      for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
+      const expected = heap.slice(0, 3001);
+      for (let i = 0; i < p; i++) {
+        for (let j = 0; j < q; j++) {
+          let sum = 0;
+          for (let k = 0; k < columns; k++) sum += heap[a + i * columns + k]! * heap[b + j * columns + k]!;
+          expected[out + i * q + j] = sum;
+        }
+      }
+      loops.innerProducts(a * 4, p, b * 4, q, out * 4, columns);
+      expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test("each window's gradient goes to the first of its largest values, ties and edges included", () => {
   const cases = fc.record({
     height: fc.integer({ min: 1, max: 4 }),

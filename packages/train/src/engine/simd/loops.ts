@@ -7,6 +7,7 @@ import { ADAM_UPDATE } from "./adam-update.ts";
 import { assemble } from "./assembler.ts";
 import { affineColumns, CENTRED_DOTS } from "./channel-maps.ts";
 import { columnSums } from "./column-sums.ts";
+import { INNER_PRODUCTS } from "./inner-products.ts";
 import { OUTER_SUMS } from "./outer-sums.ts";
 import { RECTIFY } from "./rectify.ts";
 import { WINDOW_MAXIMA } from "./window-maxima.ts";
@@ -28,6 +29,8 @@ export interface Loops {
     out: number,
     rows: number,
   ): void;
+  /** out[p, q] = sum over k of a[p, k] b[q, k]; all are dense. */
+  innerProducts(a: number, aRows: number, b: number, bRows: number, out: number, columns: number): void;
   /** Adds dy to the place in `out` of the first largest of a window of `x`, for a multiple of four channels. */
   windowMaxima(
     x: number,
@@ -84,6 +87,7 @@ export function instantiateLoops(memory: WasmMemory): Loops {
       affineColumns("affineTwo", 2),
       CENTRED_DOTS,
       OUTER_SUMS,
+      INNER_PRODUCTS,
       WINDOW_MAXIMA,
       RECTIFY,
       ADAM_UPDATE,

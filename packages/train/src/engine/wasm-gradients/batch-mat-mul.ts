@@ -1,25 +1,57 @@
 /**
- * A single matrix product with transposed operands, as the gradients of dense layers ask for it: transposing first and then
- * multiplying takes the backend's fast path, its own transposed path is a scalar loop.
+ * Products of two matrices, by loops that read rows as they lie on the heap:
+ *
+ *   A B^T   inner products of rows         A B   the same, of A and the turned B         A^T B   sums of outer products of rows
+ *
+ * The backend packs its right operand anew at every call, and its path for transposed ones is a scalar loop.
  */
-import { getKernel, matMul, type Tensor, type TensorInfo, tidy, transpose } from "@tensorflow/tfjs-core";
-import type { GradientKernel, KernelCall } from "./kernel.ts";
+import { getKernel, type Tensor, type TensorInfo, tidy, transpose } from "@tensorflow/tfjs-core";
+import { loopsOf } from "../simd/loops.ts";
+import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
 type Attributes = { readonly transposeA: boolean; readonly transposeB: boolean };
 
-/** Makes the kernel, keeping the stock one for batches and for plain products. */
+/** Bytes of a right operand up to which its rows stay in the first cache while their outer products are added. */
+const MOST_OUTER = 2 ** 17;
+
+/** Makes the kernel, keeping the stock one for batches of products and what it alone can say is wrong. */
 export function batchMatMul(): GradientKernel {
   const stock = getKernel("BatchMatMul", "wasm").kernelFunc as unknown as (call: unknown) => TensorInfo;
-  const isSingle = ({ shape }: TensorInfo): boolean => shape.slice(0, -2).every((size) => size === 1);
   return {
     name: "BatchMatMul",
     run(call: KernelCall<Attributes>): TensorInfo {
-      const { a, b } = call.inputs as unknown as { a: Tensor; b: Tensor };
-      const { transposeA, transposeB } = call.attrs;
-      if ((!transposeA && !transposeB) || !isSingle(a) || !isSingle(b)) return stock(call);
-      return tidy(() => matMul(transposeA ? turned(a) : a, transposeB ? turned(b) : b));
+      const { backend, inputs, attrs } = call;
+      const { a, b } = inputs as unknown as { readonly a: Tensor; readonly b: Tensor };
+      const { transposeA, transposeB } = attrs;
+      const [aRows, aColumns] = a.shape.slice(-2) as [number, number];
+      const [bRows, bColumns] = b.shape.slice(-2) as [number, number];
+      const isPair = (transposeA ? aRows : aColumns) === (transposeB ? bColumns : bRows);
+      if (!isPair || !isSingle(a) || !isSingle(b)) return stock(call);
+      const [rows, columns] = [transposeA ? aColumns : aRows, transposeB ? bRows : bColumns];
+      const batch = a.shape.length > b.shape.length ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
+      const shape = [...batch, rows, columns];
+
+      if (transposeA && !transposeB && b.size * 4 <= MOST_OUTER) {
+        const { output, out, views } = heapViews(backend, shape, { a, b });
+        out.fill(0);
+        const [left, right] = [views.a.byteOffset, views.b.byteOffset];
+        loopsOf(backend).outerSums(left, aColumns * 4, aColumns, right, bColumns * 4, bColumns, out.byteOffset, aRows);
+        return output;
+      }
+      return tidy(() => {
+        const operands = { a: transposeA ? turned(a) : a, b: transposeB ? b : turned(b) };
+        const { output, out, views } = heapViews(backend, shape, operands);
+        const inner = transposeA ? aRows : aColumns;
+        const [left, right] = [views.a.byteOffset, views.b.byteOffset];
+        loopsOf(backend).innerProducts(left, rows, right, columns, out.byteOffset, inner);
+        return output as Tensor;
+      });
     },
   };
+}
+
+function isSingle({ shape }: TensorInfo): boolean {
+  return shape.slice(0, -2).every((size) => size === 1);
 }
 
 function turned(matrix: Tensor): Tensor {

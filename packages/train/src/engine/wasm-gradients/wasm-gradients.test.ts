@@ -130,6 +130,32 @@ test("dense layers, embeddings, batch norm, sums and means", async () => {
   expect(worst).toBeLessThanOrEqual(1e-5);
 });
 
+test("products of matrices of all sizes of tile, transposed or not, alone in a batch, and beyond what is added as outer products", async () => {
+  const sizes: readonly (readonly [number, number, number])[] = [
+    [5, 7, 3],
+    [1, 13, 9],
+    [6, 4, 1],
+    [9, 70, 600],
+  ];
+  const worst = await worstDifference(() =>
+    sizes.flatMap(([rows, inner, columns]) =>
+      [false, true].flatMap((ta) =>
+        [false, true].flatMap((tb) => {
+          const a = noise(ta ? [inner, rows] : [rows, inner], 1);
+          const b = noise(tb ? [columns, inner] : [inner, columns], 2);
+          return [
+            tf.matMul(a, b, ta, tb),
+            tf.matMul(tf.expandDims(a), b, ta, tb),
+            tf.matMul(a, tf.expandDims(b), ta, tb),
+          ];
+        }),
+      ),
+    ),
+  );
+  expect(worst).toBeLessThanOrEqual(1e-5);
+  expect(() => tf.matMul(noise([2, 3], 1), noise([4, 5], 2))).toThrow(/inner shapes/i);
+});
+
 test("finite differences agree with the convolution's gradients", async () => {
   await tf.setBackend("wasm");
   tf.tidy(() => {
