@@ -1,4 +1,5 @@
 /** Weights of a model as one array of floats, one after the other. */
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 
@@ -19,10 +20,15 @@ export function splitBy(weights: Weights, values: Float32Array): readonly Float3
   });
 }
 
+/** A tensor's values as they lie in the wasm engine's memory: to be copied before anything else runs. */
+export function valuesOf(tensor: tf.Tensor): Float32Array {
+  return (tf.backend() as BackendWasm).typedArrayFromHeap(tensor) as Float32Array;
+}
+
 /** Copies weights into an array. */
 export function readWeights(weights: Weights, values: Float32Array): void {
   const parts = splitBy(weights, values);
-  for (const [i, weight] of weights.entries()) parts[i]!.set(weight.read().dataSync());
+  for (const [i, weight] of weights.entries()) parts[i]!.set(valuesOf(weight.read()));
 }
 
 /** Gives weights the values of an array. */

@@ -9,7 +9,7 @@ import { fillInputs, type InputRecipe } from "../data/fill-inputs.ts";
 import type { TappedModel } from "../distill/taps.ts";
 import type { LossTerm } from "../losses/index.ts";
 import type { Board } from "./board.ts";
-import { ownWeights } from "./flat-weights.ts";
+import { ownWeights, valuesOf } from "./flat-weights.ts";
 import { shareOf } from "./shares.ts";
 
 /** What all workers have alike. */
@@ -55,7 +55,7 @@ export function learnShare(learner: Learner, board: Board, task: ShareTask): voi
     ];
     let at = 0;
     for (const tensor of findings) {
-      board.findings[worker]!.set(tensor.dataSync<"float32">(), at);
+      board.findings[worker]!.set(valuesOf(tensor), at);
       at += tensor.size;
     }
   });
