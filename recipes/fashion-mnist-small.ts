@@ -2,7 +2,7 @@ import { defineRun, type RunConfigInput } from "@distillate/train";
 
 /**
  * Fashion-MNIST in earnest, for the native engine: MLPerf Tiny's ResNet-8 of under 80,000 parameters learns from a ResNet-9 with
- * eleven times as many. The students see eight views of each image in turn, so that what the teacher says of them is computed once
+ * twelve times as many. The students see eight views of each image in turn, so that what the teacher says of them is computed once
  * for all seeds.
  */
 export const fashionMnistSmall: RunConfigInput = defineRun({

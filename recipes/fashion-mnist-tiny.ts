@@ -6,17 +6,9 @@ export const fashionMnistTiny: RunConfigInput = defineRun({
   ...fashionMnistSmall,
   name: "fashion-mnist-tiny",
   student: {
+    ...fashionMnistSmall.student,
     model: { name: "resnet-8", filters: 10 },
-    training: {
-      epochs: 24,
-      batchSize: 128,
-      optimizer: { name: "sgd", learningRate: 0.2, weightDecay: 0.0025 },
-      schedule: { name: "one-cycle" },
-      precision: "bfloat16",
-      average: 0.998,
-      augment: { shift: 1, flip: true, views: { count: 8 } },
-    },
-    quantizeAware: { epochs: 1 },
+    training: { ...fashionMnistSmall.student.training, epochs: 24 },
   },
   seeds: [1],
 });

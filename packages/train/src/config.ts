@@ -144,8 +144,9 @@ const Training = v.strictObject({
   optimizer: v.optional(Optimizer, { name: "adam" }),
   schedule: v.optional(Schedule, { name: "cosine" }),
   /**
-   * What convolutions multiply in, on the tensorflow engine: bfloat16 is up to 1.7 times as fast on processors that have it
-   * (AVX512-BF16, AMX) and slower on others. Weights, sums and everything else stay in float32, and so does what is exported.
+   * What convolutions multiply in, depthwise ones aside, on the tensorflow engine: bfloat16 is faster on processors that have it
+   * (AVX512-BF16, AMX) and needs a TensorFlow that has such convolutions, as 2.21. Weights, sums and everything else stay in
+   * float32, and so does what is exported.
    */
   precision: v.optional(v.picklist(["float32", "bfloat16"]), "float32"),
   /** Clip the gradients' global norm. */

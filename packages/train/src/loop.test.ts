@@ -118,17 +118,21 @@ test.each([1, 7, 11, 18])("stopped after step %i and resumed, it ends with the s
   expect(hashOf(resumed.model)).toBe(hashOf(whole.model));
 });
 
-test("a precision that the engine cannot compute in is told, and the training goes on in float32", async () => {
-  const told: TrainingEvent[] = [];
-  const wanted = await options({
-    training: { ...config.student.training, epochs: 1, precision: "bfloat16" },
-    onEvent: (event) => event.kind === "eager" && told.push(event),
-  });
-  const { steps } = await trainModel(wanted);
-  const fallback = { reason: "bfloat16 needs graphs, this engine computes in float32" };
-  expect(told).toEqual([{ kind: "eager", fallback }]);
-  expect(steps.fallbacks).toEqual([fallback]);
-});
+test.each([1, 2])(
+  "a precision that the engine cannot compute in is told, and %i worker trains in float32",
+  async (workers) => {
+    const told: TrainingEvent[] = [];
+    const wanted = await options({
+      training: { ...config.student.training, epochs: 1, precision: "bfloat16" },
+      workers,
+      onEvent: (event) => event.kind === "eager" && told.push(event),
+    });
+    const { steps } = await trainModel(wanted);
+    const fallback = { reason: "bfloat16 needs graphs, this engine computes in float32" };
+    expect(told).toEqual([{ kind: "eager", fallback }]);
+    expect(steps.fallbacks).toEqual([fallback]);
+  },
+);
 
 test("batch normalisation's moving averages survive a resume too", async () => {
   const dsCnn = { name: "ds-cnn", filters: 4, blocks: 1, dropout: 0 } as const;

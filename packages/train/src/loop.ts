@@ -43,7 +43,7 @@ export interface EpochRecord {
 /** What the loop tells while it runs. */
 export type TrainingEvent =
   | { readonly kind: "resumed"; readonly epoch: number; readonly step: number }
-  /** The engine has graphs, and the step or a part of it runs without. */
+  /** The step, or a part of it, runs without a graph or in another precision than was asked for. */
   | { readonly kind: "eager"; readonly fallback: Fallback }
   /** Several workers share each batch, or should have. */
   | { readonly kind: "workers"; readonly workers: Workers }
@@ -91,7 +91,7 @@ export interface TrainResult {
   readonly stoppedEarly: boolean;
   /** How many shared each batch, and why fewer than asked for. */
   readonly workers: Workers;
-  /** How this process' steps were run, and why some were not captured by an engine that can. */
+  /** How this process' steps were run, and why some not as was asked for. */
   readonly steps: StepStats & { readonly fallbacks: readonly Fallback[] };
 }
 

@@ -10,7 +10,12 @@ test("student and teacher see images as they are, however the student was traine
     teacher: { model },
     student: {
       model,
-      training: { average: 0.999, patience: 2, augment: { shift: 2, flip: true, views: { count: 7 } } },
+      training: {
+        average: 0.999,
+        patience: 2,
+        precision: "bfloat16",
+        augment: { shift: 2, flip: true, views: { count: 7 } },
+      },
       quantizeAware: { epochs: 3, learningRate: 0.001, temperature: [1, 2] },
     },
     distill: { kd: { temperature: 4 } },
@@ -25,6 +30,7 @@ test("student and teacher see images as they are, however the student was traine
     epochs: 3,
     batchSize: training.batchSize,
     labelSmoothing: 0,
+    precision: "float32",
     schedule: training.schedule,
     optimizer: { ...training.optimizer, learningRate: 0.001 },
     augment: { shift: 0, flip: false, erase: 0, colour: 0, mixup: 0, cutmix: 0 },

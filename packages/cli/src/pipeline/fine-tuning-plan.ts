@@ -23,6 +23,8 @@ export function fineTuningPlan(
       training: {
         ...rest,
         epochs,
+        // The grid of eight bits is finer than bfloat16's own.
+        precision: "float32",
         optimizer: { ...rest.optimizer, learningRate },
         augment: { ...changes, ...STILL },
       },

@@ -1,5 +1,5 @@
 /** The order of a pass through a set, and what decides each of its batches: all but the pixels, which are made where they are wanted. */
-import type { PreprocessSpec } from "@distillate/bundle";
+import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
 import type { AugmentConfig } from "../config.ts";
 import { randomFor, shuffle } from "../random.ts";
 import { isAugmenting, type ViewKey } from "./augment.ts";
@@ -51,9 +51,14 @@ export function madeLength(shape: Images["shape"], { asBytes }: Pick<BatchOption
   return asBytes ? packedLength(shape) : shape[0] * shape[1] * shape[2];
 }
 
-/** Goes once through the samples named by `indices`; the last batch may be smaller. */
+/**
+ * Goes once through the samples named by `indices`; the last batch may be smaller.
+ *
+ * @throws DistillateError `bytes-of-mixed`, since a blend of images is no bytes.
+ */
 export function* drawBatches(images: Images, indices: Uint32Array, options: BatchOptions): Generator<Drawn> {
   const { batchSize, preprocess, augment } = options;
+  if (options.asBytes && augment && isMixing(augment)) throw unmixable();
   const length = madeLength(images.shape, {});
   const order = indices.slice();
   if (options.shuffle) shuffle(order, randomFor(options.shuffle.seed, 0x0bd37, options.shuffle.epoch));
@@ -87,4 +92,12 @@ export function* drawBatches(images: Images, indices: Uint32Array, options: Batc
       },
     };
   }
+}
+
+function unmixable(): DistillateError {
+  return new DistillateError({
+    code: "bytes-of-mixed",
+    message: "a pass was asked for bytes, and its augmentation mixes images",
+    hint: "Leave out asBytes, or mixup and cutmix.",
+  });
 }

@@ -84,6 +84,12 @@ test("a pass of bytes: the thread's are this thread's, and its floats are those 
   });
 });
 
+test("bytes of mixed images are refused", async () => {
+  await expect(collect(batches(images, indices, { ...options(1), asBytes: true }))).rejects.toMatchObject({
+    code: "bytes-of-mixed",
+  });
+});
+
 test("a pass that is broken off leaves nothing in the next one", async () => {
   await using(async (source) => {
     expect(await collect(source.batches(indices, options(1)), 2)).toHaveLength(2);

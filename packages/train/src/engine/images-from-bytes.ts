@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 /** The kernel of an engine that reads bytes: input `words` (int32 `[size, words an image]`), attribute `shape` of an image. */
 export const FLOATS_FROM_BYTES = "FloatsFromBytes";
 
-/** Whether the engine of this process can. */
+/** Whether the engine of this process can read bytes. */
 export function takesBytes(): boolean {
   return tf.getKernel(FLOATS_FROM_BYTES, tf.getBackend()) !== undefined;
 }
@@ -20,7 +20,7 @@ export function wordsOf(bytes: Uint8Array, size: number): tf.Tensor2D {
 }
 
 /**
- * What a network is given, `[size, height, width, channels]`: bytes times `scale`, minus `mean`, by `std`, channel by channel. The last
+ * What a network is given, channels last whatever the layout of the preprocessing, `[size, height, width, channels]`: bytes times `scale`, minus `mean`, by `std`, channel by channel. The last
  * bit may differ from the preprocessing's own, which computes in double precision.
  */
 export function imagesFromBytes(

@@ -28,7 +28,7 @@ const script = `
   const train = async (trained) => {
     const training = compileTraining({
       network: { model: trained, names: [] }, objective, teacher, optimizer, state: startOptimizer(trained, optimizer),
-      training: { clipNorm: 1 }, 
+      training: { clipNorm: 1 },
       preprocess: { height: 12, width: 12, channels: 1, scale: 1, mean: [0], std: [1] },
     });
     const losses = [];

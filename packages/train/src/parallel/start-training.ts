@@ -1,5 +1,6 @@
 import { isDistillateError } from "@distillate/bundle";
 import { type CompiledTraining, compileTraining } from "../compiled-training.ts";
+import { withoutGraphs } from "../engine/capture/half-precision.ts";
 import { computesOnOneCore } from "../engine/one-core.ts";
 import { needsWholeBatch } from "./across-batch.ts";
 import { type DividedParts, divideTraining } from "./divided-training.ts";
@@ -31,8 +32,11 @@ export async function startTraining(
   const count = Math.min(wanted, most);
   const workers = { count, wanted, ...(count < wanted && { reason: `a batch of ${parts.batchSize} feeds no more` }) };
   if (count === 1) return alone(workers.reason);
+  const fallback = withoutGraphs(parts.training.precision ?? "float32");
   try {
-    return { steps: await divideTraining(parts, count), workers };
+    const steps = await divideTraining(parts, count);
+    if (fallback) parts.onFallback?.(fallback);
+    return { steps, workers };
   } catch (error) {
     if (isDistillateError(error) && error.code === "worker-died") return alone(`they do not start: ${error.message}`);
     throw error;

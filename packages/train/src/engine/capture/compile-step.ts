@@ -8,7 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { tensorflowBackend } from "./binding.ts";
-import type { Precision } from "./half-precision.ts";
+import { type Precision, withoutGraphs } from "./half-precision.ts";
 import { loadProgram, type Program } from "./program.ts";
 import { reconcile, type Traced } from "./reconcile.ts";
 import { type Obstacle, recordStep } from "./recorder.ts";
@@ -22,7 +22,7 @@ export interface Feed {
   set(value: number): void;
 }
 
-/** Why a step, or one kind of its inputs, runs eagerly. */
+/** Why a step, or one kind of its inputs, runs eagerly or in another precision than it was to. */
 export interface Fallback extends Obstacle {
   /** Steps that may have been run with a value that had changed meanwhile; only where a recheck found that. */
   readonly suspectSteps?: number;
@@ -196,7 +196,8 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     else if (tensorflowBackend() === undefined) {
       kind.isEager = true;
       // Without graphs there is nothing else to fall back from.
-      if (precision !== "float32") report({ reason: `${precision} needs graphs, this engine computes in float32` });
+      const fallback = withoutGraphs(precision);
+      if (fallback) report(fallback);
     } else if (count.programs >= MOST_PROGRAMS) {
       const reason = `inputs of ${MOST_PROGRAMS} kinds have a graph already; further shapes get none`;
       stayEager(kind, { reason });

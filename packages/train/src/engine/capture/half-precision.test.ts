@@ -35,11 +35,18 @@ test("each operand is rounded once, the result is float32 under the name that ot
   ]);
 });
 
+test("another output of a node is another operand, and what must be over before a convolution stays in front of it", () => {
+  const [first, second, convolution] = roundConvolutions([node("y", "Conv2D", ["x", "x:1", "^before"])]);
+  expect([first!.inputs, second!.inputs]).toEqual([["x"], ["x:1"]]);
+  expect(convolution!.inputs).toEqual(["y_operand0", "y_operand1", "^before"]);
+});
+
 test.each([
   ["is no convolution", node("y", "MatMul", ["x", "w"])],
   ["is in another type already", node("y", "Conv2D", ["x", "w"], { T: bfloat16 })],
 ])("what %s stays", (_why, each) => {
-  expect(roundConvolutions([each])).toEqual([each]);
+  const nodes = [each];
+  expect(roundConvolutions(nodes)).toBe(nodes);
 });
 
 describe.skipIf(!ok)(`in a graph${ok ? "" : ` (${detail})`}`, () => {

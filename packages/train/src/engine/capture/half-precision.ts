@@ -1,5 +1,5 @@
 /**
- * Convolutions of a recorded step with operands in bfloat16: half the bytes and, on processors that multiply them natively
+ * Convolutions of a recorded step, but for depthwise ones, with operands in bfloat16: half the bytes and, on processors that multiply them natively
  * (AVX512-BF16, AMX), up to twice the products a cycle. Sums are still kept in float32, and so is everything else: weights, their
  * gradients and the optimiser's state, normalisation, losses.
  *
@@ -9,9 +9,15 @@
 import { DTYPES } from "./binding.ts";
 import { typeOf } from "./graph-builder.ts";
 import type { GraphNode } from "./graph-def.ts";
+import type { Obstacle } from "./recorder.ts";
 
 /** What convolutions multiply in. */
 export type Precision = "float32" | "bfloat16";
+
+/** Why an engine without graphs does not compute in a precision; `undefined` where it does. */
+export function withoutGraphs(precision: Precision): Obstacle | undefined {
+  return precision === "float32" ? undefined : { reason: `${precision} needs graphs, this engine computes in float32` };
+}
 
 /** Number of bfloat16 among TensorFlow's types (tensorflow/core/framework/types.proto). */
 const BFLOAT16 = 14;
@@ -25,6 +31,7 @@ const OPERANDS: Readonly<Record<string, readonly number[]>> = {
 
 /** Puts casts around every convolution; a step without any is returned as it is. */
 export function roundConvolutions(nodes: readonly GraphNode[]): readonly GraphNode[] {
+  if (!nodes.some((node) => node.op in OPERANDS && isFloat32(node))) return nodes;
   const rounded = new Map<string, string>();
   return nodes.flatMap((node) => {
     const operands = OPERANDS[node.op];

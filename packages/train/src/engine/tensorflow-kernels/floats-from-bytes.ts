@@ -1,4 +1,4 @@
-/** Bytes that arrive four to an int32, for which tfjs has a type, as floats. */
+/** Bytes as floats. tfjs has no type for bytes, so they arrive four to an int32. */
 import * as tf from "@tensorflow/tfjs-core";
 import { DTYPES } from "../capture/binding.ts";
 import { FLOATS_FROM_BYTES } from "../images-from-bytes.ts";

@@ -1,7 +1,9 @@
 /**
  * Products of two matrices, by loops that read rows as they lie on the heap:
  *
- *   A B^T   inner products of rows         A B   the same, of A and the turned B         A^T B   sums of outer products of rows
+ *   A B^T   inner products of rows          A^T B   sums of outer products of rows
+ *
+ * Any other product is one of inner products, of operands turned first; A^T B too where B is large.
  *
  * The backend packs its right operand anew at every call, and its path for transposed ones is a scalar loop.
  */
@@ -11,7 +13,7 @@ import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
 type Attributes = { readonly transposeA: boolean; readonly transposeB: boolean };
 
-/** Bytes of a right operand up to which its rows stay in the first cache while their outer products are added. */
+/** Bytes of a right operand up to which outer products were measured to be quicker than inner ones of turned operands. */
 const MOST_OUTER = 2 ** 17;
 
 /** Makes the kernel, keeping the stock one for batches of products and what it alone can say is wrong. */
@@ -26,7 +28,8 @@ export function batchMatMul(): GradientKernel {
       const [aRows, aColumns] = a.shape.slice(-2) as [number, number];
       const [bRows, bColumns] = b.shape.slice(-2) as [number, number];
       const isPair = (transposeA ? aRows : aColumns) === (transposeB ? bColumns : bRows);
-      if (!isPair || !isSingle(a) || !isSingle(b)) return stock(call);
+      const isFloat = a.dtype === "float32" && b.dtype === "float32";
+      if (!isPair || !isFloat || !isSingle(a) || !isSingle(b)) return stock(call);
       const [rows, columns] = [transposeA ? aColumns : aRows, transposeB ? bRows : bColumns];
       const batch = a.shape.length > b.shape.length ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
       const shape = [...batch, rows, columns];

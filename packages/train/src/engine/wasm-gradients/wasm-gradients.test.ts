@@ -154,6 +154,8 @@ test("products of matrices of all sizes of tile, transposed or not, alone in a b
   );
   expect(worst).toBeLessThanOrEqual(1e-5);
   expect(() => tf.matMul(noise([2, 3], 1), noise([4, 5], 2))).toThrow(/inner shapes/i);
+  const whole = tf.ones([2, 2], "int32");
+  expect(() => tf.matMul(whole, whole)).toThrow(/float32/);
 });
 
 test("finite differences agree with the convolution's gradients", async () => {
