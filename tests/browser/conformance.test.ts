@@ -34,7 +34,7 @@ const PLACES: readonly Place[] = [
   { name: "node wasm", node: "wasm" },
   { name: "node native", node: "node" },
 ];
-const NAMES = ["cnn", "ds-cnn", "resnet-8"] as const;
+const NAMES = ["cnn", "ds-cnn", "resnet-8", "resnet-9"] as const;
 const VARIANTS: readonly Variant[] = ["fp32", "int8"];
 
 /** An odd size, so that every model has something to scale, and nothing symmetrical. */

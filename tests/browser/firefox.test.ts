@@ -103,11 +103,11 @@ describe.skipIf(!FIREFOX)("Firefox (needs Firefox)", () => {
     const report = await reported;
     expect(report.error).toBeUndefined();
     expect(report.agent).toContain("Firefox");
-    expect(report.answers).toHaveLength(6);
+    expect(report.answers).toHaveLength(8);
     for (const { difference } of report.answers) expect(difference).toBeLessThanOrEqual(1e-4);
     expect(report.aborted).toBe("AbortError");
     expect(report.afterwards).toMatch(/^\d$/);
-    expect(report.again).toEqual(["cnn", "ds-cnn", "resnet-8"]);
+    expect(report.again).toEqual(["cnn", "ds-cnn", "resnet-8", "resnet-9"]);
     expect(report.events).toContain("engine-restarted");
     expect(report.events).not.toContain("attempt-failed");
   });

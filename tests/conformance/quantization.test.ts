@@ -31,6 +31,10 @@ test.each([
   ["cnn", { QuantizeLinear: 1, QLinearConv: 2, MaxPool: 2, Flatten: 1, QGemm: 2 }],
   ["ds-cnn", { QuantizeLinear: 1, QLinearConv: 5, QLinearGlobalAveragePool: 1, Flatten: 1, QGemm: 1 }],
   ["resnet-8", { QuantizeLinear: 1, QLinearConv: 9, QLinearAdd: 3, QLinearGlobalAveragePool: 1, Flatten: 1, QGemm: 1 }],
+  [
+    "resnet-9",
+    { QuantizeLinear: 1, QLinearConv: 8, MaxPool: 3, QLinearAdd: 2, QLinearGlobalAveragePool: 1, Flatten: 1, QGemm: 1 },
+  ],
 ])("%s: one step into integers, none back", async (name, expected) => {
   const { files } = models.find((model) => model.name === name)!;
   expect(await optimized(files.int8)).toEqual(expected);

@@ -33,7 +33,7 @@ async function outputOf(
   return output.data as Float32Array;
 }
 
-describe.each(["cnn", "ds-cnn", "resnet-8"])("%s", (name) => {
+describe.each(["cnn", "ds-cnn", "resnet-8", "resnet-9"])("%s", (name) => {
   const find = (): ExportedModel => models.find((model) => model.name === name)!;
 
   test.each(VARIANTS)("%s: onnxruntime-node and onnxruntime-web load it and agree", async (variant) => {
