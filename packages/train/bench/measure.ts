@@ -8,7 +8,6 @@
  */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { PreprocessSpec } from "@distillate/bundle";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
@@ -17,7 +16,7 @@ import { type EngineName, selectEngine } from "../src/engine/select.ts";
 import { startOptimizer } from "../src/optimizers/apply.ts";
 import { makeOptimizer } from "../src/optimizers/index.ts";
 import { startTraining } from "../src/parallel/start-training.ts";
-import { BENCH_MODELS, type BenchModelName } from "./models.ts";
+import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const BATCH = 64;
 const RATE = 1e-3;
@@ -48,12 +47,8 @@ async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1
   const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
   const optimizer = makeOptimizer({ name: "adam", learningRate: RATE, ...knobs });
   const { shape } = BENCH_MODELS[name];
-  const [height, width, channels] = shape;
   const pixels = Uint8Array.from({ length: inputs.size }, (_, i) => Math.imul(i, 2654435761) >>> 24);
-  const preprocess: PreprocessSpec = {
-    ...{ kind: "image", height, width, channels: channels as 1 | 3, fit: "stretch", layout: "nhwc" },
-    ...{ scale: 1 / 64, mean: new Array<number>(channels).fill(2), std: new Array<number>(channels).fill(1) },
-  };
+  const preprocess = preprocessOf({ shape });
   const parts = {
     network: { model, names: [] },
     objective: teacher

@@ -1,4 +1,5 @@
 /** The four nets of the yardstick, small enough that an engine's overhead shows and large enough that its arithmetic does. */
+import type { PreprocessSpec } from "@distillate/bundle";
 import { type LayersModel, layers, sequential } from "@tensorflow/tfjs-layers";
 import { FusedBatchNorm } from "../src/models/fused-batch-norm.ts";
 import { buildModel } from "../src/models/index.ts";
@@ -43,6 +44,14 @@ export interface BenchModel {
 
 /** The nets' names. */
 export type BenchModelName = "mlp" | "cnn" | "ds-cnn" | "resnet-8" | "distillation";
+
+/** What a net's inputs were made by, where it is given bytes. */
+export function preprocessOf({ shape: [height, width, channels] }: Pick<BenchModel, "shape">): PreprocessSpec {
+  return {
+    ...{ kind: "image", height, width, channels: channels as 1 | 3, fit: "stretch", layout: "nhwc" },
+    ...{ scale: 1 / 64, mean: new Array<number>(channels).fill(2), std: new Array<number>(channels).fill(1) },
+  };
+}
 
 /** All nets by name. The peers in tests/peers/train_*.py have the same. */
 export const BENCH_MODELS: Readonly<Record<BenchModelName, BenchModel>> = {

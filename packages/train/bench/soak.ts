@@ -5,13 +5,12 @@
  * addon. A line of JSON; exit status 1 where memory grew by 20 MB or more, or a tensor was left.
  */
 import { parseArgs } from "node:util";
-import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import { compileTraining } from "../src/compiled-training.ts";
 import { selectEngine } from "../src/engine/select.ts";
 import { startOptimizer } from "../src/optimizers/apply.ts";
 import { makeOptimizer } from "../src/optimizers/index.ts";
-import { BENCH_MODELS, type BenchModelName } from "./models.ts";
+import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const { values } = parseArgs({
   options: { steps: { type: "string", default: "100000" }, model: { type: "string", default: "mlp" } },
@@ -24,16 +23,12 @@ const [height, width, channels] = shape;
 const model = build();
 const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
 const optimizer = makeOptimizer({ name: "adam", learningRate: 1e-3, ...knobs });
-const preprocess: PreprocessSpec = {
-  ...{ kind: "image", height, width, channels: channels as 1 | 3, fit: "stretch", layout: "nhwc" },
-  ...{ scale: 1 / 64, mean: new Array<number>(channels).fill(2), std: new Array<number>(channels).fill(1) },
-};
 const training = compileTraining({
   network: { model, names: [] },
   objective: [{ name: "ce", weight: 1, smoothing: 0 }],
   optimizer,
   state: startOptimizer(model, optimizer),
-  preprocess,
+  preprocess: preprocessOf({ shape }),
   training: {},
 });
 const { binding } = tf.backend() as unknown as { readonly binding: { getNumOfTensors(): number } };

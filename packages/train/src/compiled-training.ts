@@ -82,8 +82,8 @@ type Scalars = Readonly<Record<string, tf.Scalar>>;
 export function compileTraining(parts: TrainingParts): CompiledTraining {
   const { teacher, training, onFallback, capture = true } = parts;
   // Our own optimisers are handed their numbers.
-  const { precision = "float32" } = training;
-  const options = { optimizer: null, capture, precision, ...(onFallback && { onFallback }) };
+  const { precision } = training;
+  const options = { optimizer: null, capture, ...(precision && { precision }), ...(onFallback && { onFallback }) };
   const compiled = compileStep((inputs) => takeStep(parts, inputs), options);
   return {
     async take(batch, moment) {

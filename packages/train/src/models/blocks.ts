@@ -1,5 +1,5 @@
 /** The layers that the architectures share, each named and seeded: equal seeds give equal weights, whatever was built before. */
-import { initializers, layers } from "@tensorflow/tfjs-layers";
+import { initializers, layers, type SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { deriveSeed } from "../random.ts";
 import { FusedBatchNorm } from "./fused-batch-norm.ts";
 import { SeededDropout } from "./seeded-dropout.ts";
@@ -25,6 +25,8 @@ export interface Blocks {
     options: { readonly units: number; readonly activation?: "relu"; readonly inputShape?: number[] },
   ): Layer;
   dropout(name: string, rate: number): Layer;
+  /** The mean of each map, then logits. */
+  classifier(maps: SymbolicTensor, options: { readonly dropout: number; readonly classes: number }): SymbolicTensor;
 }
 
 /** A square convolution; `bias` is left out before batch normalisation. */
@@ -38,6 +40,11 @@ export interface ConvolutionOptions {
   readonly inputShape?: readonly number[];
 }
 
+/** What a layer makes of one tensor, or of several. */
+export function apply(layer: Layer, to: SymbolicTensor | SymbolicTensor[]): SymbolicTensor {
+  return layer.apply(to) as SymbolicTensor;
+}
+
 /** Starts a model's {@link Blocks}. */
 export function blocksFor(seed: number): Blocks {
   let place = 0;
@@ -46,7 +53,7 @@ export function blocksFor(seed: number): Blocks {
   const glorot = (): ReturnType<typeof initializers.glorotUniform> =>
     initializers.glorotUniform({ seed: deriveSeed(seed, ++place) });
 
-  return {
+  const blocks: Blocks = {
     convolution: (name, { filters, kernel, strides = 1, padding = "same", bias = false, activation, inputShape }) =>
       layers.conv2d({
         name,
@@ -79,5 +86,13 @@ export function blocksFor(seed: number): Blocks {
         ...(inputShape && { inputShape }),
       }),
     dropout: (name, rate) => new SeededDropout({ name, rate, seed: deriveSeed(seed, ++place) }),
+    classifier(maps, { dropout, classes }) {
+      const pooled = apply(
+        blocks.dropout("dropout", dropout),
+        apply(layers.globalAveragePooling2d({ name: "pool" }), maps),
+      );
+      return apply(blocks.dense("logits", { units: classes }), pooled);
+    },
   };
+  return blocks;
 }

@@ -7,13 +7,11 @@
  */
 import { input as inputLayer, type LayersModel, layers, model, type SymbolicTensor } from "@tensorflow/tfjs-layers";
 import type { ModelConfig } from "../config.ts";
-import { blocksFor, type ModelInput } from "./blocks.ts";
+import { apply, blocksFor, type ModelInput } from "./blocks.ts";
 
 /** Builds the net; its output is logits. */
 export function resnet8(config: Extract<ModelConfig, { name: "resnet-8" }>, input: ModelInput): LayersModel {
-  const { convolution, batchNorm, relu, dropout, dense } = blocksFor(input.seed);
-  const apply = (layer: layers.Layer, to: SymbolicTensor | SymbolicTensor[]): SymbolicTensor =>
-    layer.apply(to) as SymbolicTensor;
+  const { convolution, batchNorm, relu, classifier } = blocksFor(input.seed);
   const normalised = (name: string, options: Parameters<typeof convolution>[1], to: SymbolicTensor): SymbolicTensor =>
     apply(batchNorm(`${name}_bn`), apply(convolution(name, options), to));
 
@@ -29,6 +27,9 @@ export function resnet8(config: Extract<ModelConfig, { name: "resnet-8" }>, inpu
       strides === 1 ? x : apply(convolution(`${stage}_shortcut`, { filters, kernel: 1, strides, bias: true }), x);
     x = apply(relu(`${stage}_relu2`), apply(layers.add({ name: `${stage}_add` }), [shortcut, second]));
   }
-  const pooled = apply(dropout("dropout", config.dropout), apply(layers.globalAveragePooling2d({ name: "pool" }), x));
-  return model({ name: "resnet8", inputs: image, outputs: apply(dense("logits", { units: input.classes }), pooled) });
+  return model({
+    name: "resnet8",
+    inputs: image,
+    outputs: classifier(x, { dropout: config.dropout, classes: input.classes }),
+  });
 }

@@ -7,13 +7,11 @@
  */
 import { input as inputLayer, type LayersModel, layers, model, type SymbolicTensor } from "@tensorflow/tfjs-layers";
 import type { ModelConfig } from "../config.ts";
-import { blocksFor, type ModelInput } from "./blocks.ts";
+import { apply, blocksFor, type ModelInput } from "./blocks.ts";
 
 /** Builds the net; its output is logits. */
 export function resnet9(config: Extract<ModelConfig, { name: "resnet-9" }>, input: ModelInput): LayersModel {
-  const { convolution, batchNorm, relu, dropout, dense } = blocksFor(input.seed);
-  const apply = (layer: layers.Layer, to: SymbolicTensor | SymbolicTensor[]): SymbolicTensor =>
-    layer.apply(to) as SymbolicTensor;
+  const { convolution, batchNorm, relu, classifier } = blocksFor(input.seed);
   const unit = (name: string, filters: number, to: SymbolicTensor): SymbolicTensor =>
     [convolution(name, { filters, kernel: 3 }), batchNorm(`${name}_bn`), relu(`${name}_relu`)].reduce(
       (x, layer) => apply(layer, x),
@@ -30,6 +28,9 @@ export function resnet9(config: Extract<ModelConfig, { name: "resnet-9" }>, inpu
     const branch = unit(`${stage}_branch2`, filters, unit(`${stage}_branch1`, filters, x));
     x = apply(layers.add({ name: `${stage}_add` }), [x, branch]);
   }
-  const pooled = apply(dropout("dropout", config.dropout), apply(layers.globalAveragePooling2d({ name: "pool" }), x));
-  return model({ name: "resnet9", inputs: image, outputs: apply(dense("logits", { units: input.classes }), pooled) });
+  return model({
+    name: "resnet9",
+    inputs: image,
+    outputs: classifier(x, { dropout: config.dropout, classes: input.classes }),
+  });
 }

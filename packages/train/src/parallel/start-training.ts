@@ -32,7 +32,7 @@ export async function startTraining(
   const count = Math.min(wanted, most);
   const workers = { count, wanted, ...(count < wanted && { reason: `a batch of ${parts.batchSize} feeds no more` }) };
   if (count === 1) return alone(workers.reason);
-  const fallback = withoutGraphs(parts.training.precision ?? "float32");
+  const fallback = withoutGraphs(parts.training.precision);
   try {
     const steps = await divideTraining(parts, count);
     if (fallback) parts.onFallback?.(fallback);

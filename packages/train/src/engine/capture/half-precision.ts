@@ -15,7 +15,7 @@ import type { Obstacle } from "./recorder.ts";
 export type Precision = "float32" | "bfloat16";
 
 /** Why an engine without graphs does not compute in a precision; `undefined` where it does. */
-export function withoutGraphs(precision: Precision): Obstacle | undefined {
+export function withoutGraphs(precision: Precision = "float32"): Obstacle | undefined {
   return precision === "float32" ? undefined : { reason: `${precision} needs graphs, this engine computes in float32` };
 }
 

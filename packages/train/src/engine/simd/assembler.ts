@@ -120,6 +120,11 @@ export function bump(variable: Local, by: Code): Code {
   return variable.set(i32.add(variable.get, by));
 }
 
+/** The address so many strides behind another. */
+export function strided(address: Code, stride: Code, count: number): Code {
+  return Array.from({ length: count }).reduce<Code>((sum) => i32.add(sum, stride), address);
+}
+
 /** Writes a function: `build` gets its parameters and a maker of further locals, and returns the statements in order. */
 export function defineFunction(
   name: string,

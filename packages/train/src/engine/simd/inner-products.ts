@@ -16,6 +16,7 @@ import {
   loopWhile,
   mask,
   ONE,
+  strided,
   sumOfLanes,
 } from "./assembler.ts";
 
@@ -29,8 +30,6 @@ export const INNER_PRODUCTS: FunctionSource = defineFunction("innerProducts", 6,
   const sums = Array.from({ length: 8 }, () => local("f32"));
   const factorOf = { v128: local("v128"), f32: local("f32") };
   const panelOf = { v128: [local("v128"), local("v128")], f32: [local("f32"), local("f32")] };
-  const times = (address: Code, stride: Code, count: number): Code =>
-    Array.from({ length: count }).reduce<Code>((sum) => i32.add(sum, stride), address);
 
   const tile = (height: number, width: number): Code => {
     const [left, panel] = [pointersOfA.slice(0, height), pointersOfB.slice(0, width)];
@@ -53,15 +52,15 @@ export const INNER_PRODUCTS: FunctionSource = defineFunction("innerProducts", 6,
       ];
     };
     return [
-      ...left.flatMap((pointer, p) => pointer.set(times(a!.get, row!.get, p))),
-      ...panel.flatMap((pointer, q) => pointer.set(times(right!.get, row!.get, q))),
+      ...left.flatMap((pointer, p) => pointer.set(strided(a!.get, row!.get, p))),
+      ...panel.flatMap((pointer, q) => pointer.set(strided(right!.get, row!.get, q))),
       ...cells.flatMap((cell) => parts[cell]!.set(mask.none)),
       ...k!.set(columns!.get),
       ...loopWhile(i32.greaterEqual(k!.get, i32.const(4)), step(FOUR, parts)),
       ...cells.flatMap((cell) => sums[cell]!.set(sumOfLanes(parts[cell]!))),
       ...loopWhile(k!.get, step(ONE, sums)),
       ...cells.flatMap((cell) => {
-        const address = times(target!.get, outRow!.get, Math.floor(cell / width));
+        const address = strided(target!.get, outRow!.get, Math.floor(cell / width));
         return ONE.store(address, sums[cell]!.get, (cell % width) * 4);
       }),
     ];
@@ -71,7 +70,7 @@ export const INNER_PRODUCTS: FunctionSource = defineFunction("innerProducts", 6,
     const stretch = (width: number): Code =>
       loopWhile(i32.greaterEqual(rest!.get, i32.const(width)), [
         ...tile(height, width),
-        ...bump(right!, times(i32.const(0), row!.get, width)),
+        ...bump(right!, strided(i32.const(0), row!.get, width)),
         ...bump(target!, i32.const(width * 4)),
         ...bump(rest!, i32.const(-width)),
       ]);
@@ -81,8 +80,8 @@ export const INNER_PRODUCTS: FunctionSource = defineFunction("innerProducts", 6,
       ...rest!.set(bRows!.get),
       ...stretch(2),
       ...stretch(1),
-      ...bump(a!, times(i32.const(0), row!.get, height)),
-      ...bump(out!, times(i32.const(0), outRow!.get, height)),
+      ...bump(a!, strided(i32.const(0), row!.get, height)),
+      ...bump(out!, strided(i32.const(0), outRow!.get, height)),
       ...bump(aRows!, i32.const(-height)),
     ];
   };

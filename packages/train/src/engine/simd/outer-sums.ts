@@ -15,6 +15,7 @@ import {
   type Local,
   loopWhile,
   ONE,
+  strided,
 } from "./assembler.ts";
 
 /** `outerSums(a, aRow, aColumns, b, bRow, bColumns, out, rows)`: addresses and strides in bytes, sizes in elements. */
@@ -29,8 +30,7 @@ export const OUTER_SUMS: FunctionSource = defineFunction("outerSums", 8, (parame
   const panelOf = { v128: [local("v128"), local("v128")], f32: [local("f32")] };
   const factorOf = { v128: local("v128"), f32: local("f32") };
   /** Address of the tile's row p: `target` plus p times the row of `out`. */
-  const rowOfTile = (p: number): Code =>
-    Array.from({ length: p }).reduce<Code>((address) => i32.add(address, outRow!.get), target!.get);
+  const rowOfTile = (p: number): Code => strided(target!.get, outRow!.get, p);
 
   const tile = (lanes: Lanes, height: number, width: number): Code => {
     const cells = cellsOf[lanes.type].slice(0, height * width);
