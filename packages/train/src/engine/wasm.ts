@@ -10,12 +10,14 @@ import * as wasm from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 // Registers tfjs' own gradients, which ours complete.
 import "@tensorflow/tfjs-layers";
+import { fusesMultiplyAdd } from "./simd/fused-multiply-add.ts";
 import { installWasmGradients, KERNELS_REVISION } from "./wasm-gradients/index.ts";
 
 const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
 
 /**
- * Makes the wasm backend the current one, gradients included, and returns its version and that of our kernels.
+ * Makes the wasm backend the current one, gradients included, and returns its version and that of our kernels, with `.fma` where they
+ * add products unrounded: a machine that does computes other last bits than one that does not.
  *
  * @throws DistillateError `engine-missing` when the backend cannot start here.
  */
@@ -32,7 +34,7 @@ export async function loadWasm(): Promise<string> {
   }
   await tf.ready();
   installWasmGradients();
-  return `${wasm.version_wasm}+kernels.${KERNELS_REVISION}`;
+  return `${wasm.version_wasm}+kernels.${KERNELS_REVISION}${fusesMultiplyAdd() ? ".fma" : ""}`;
 }
 
 /**

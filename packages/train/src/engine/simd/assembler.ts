@@ -45,7 +45,10 @@ export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   add: binary(0x6a),
   shiftLeft: binary(0x74),
+  sub: binary(0x6b),
   greaterEqual: binary(0x4e),
+  /** `a` where the condition is not zero, otherwise `b`. */
+  select: (a: Code, b: Code, condition: Code): Code => [...a, ...b, ...condition, 0x1b],
 } as const;
 
 /** What the loops compute with: four floats at once, or one for the rest of a row. Addresses are in bytes. */
@@ -59,9 +62,13 @@ export interface Lanes {
   add(a: Code, b: Code): Code;
   sub(a: Code, b: Code): Code;
   mul(a: Code, b: Code): Code;
+  /** a b + sum. */
+  multiplyAdd(a: Code, b: Code, sum: Code): Code;
   div(a: Code, b: Code): Code;
   sqrt(a: Code): Code;
 }
+
+const [mulOne, addOne] = [binary(0x94), binary(0x92)];
 
 /** One float. */
 export const ONE: Lanes = {
@@ -70,12 +77,15 @@ export const ONE: Lanes = {
   load: (address, offset) => [...address, 0x2a, 2, ...unsigned(offset)],
   store: (address, value, offset) => [...address, ...value, 0x38, 2, ...unsigned(offset)],
   broadcast: (address, offset) => [...address, 0x2a, 2, ...unsigned(offset)],
-  add: binary(0x92),
+  add: addOne,
   sub: binary(0x93),
-  mul: binary(0x94),
+  mul: mulOne,
+  multiplyAdd: (a, b, sum) => addOne(sum, mulOne(a, b)),
   div: binary(0x95),
   sqrt: (a) => [...a, 0x91],
 };
+
+const [mulFour, addFour] = [binary(0xfd, ...unsigned(0xe6)), binary(0xfd, ...unsigned(0xe4))];
 
 /** Four floats. Loads and stores need no alignment. */
 export const FOUR: Lanes = {
@@ -84,11 +94,18 @@ export const FOUR: Lanes = {
   load: (address, offset) => [...address, 0xfd, 0x00, 2, ...unsigned(offset)],
   store: (address, value, offset) => [...address, ...value, 0xfd, 0x0b, 2, ...unsigned(offset)],
   broadcast: (address, offset) => [...address, 0xfd, 0x09, 2, ...unsigned(offset)],
-  add: binary(0xfd, ...unsigned(0xe4)),
+  add: addFour,
   sub: binary(0xfd, ...unsigned(0xe5)),
-  mul: binary(0xfd, ...unsigned(0xe6)),
+  mul: mulFour,
+  multiplyAdd: (a, b, sum) => addFour(sum, mulFour(a, b)),
   div: binary(0xfd, ...unsigned(0xe7)),
   sqrt: (a) => [...a, 0xfd, ...unsigned(0xe3)],
+};
+
+/** Four floats, products added without being rounded first where the machine can (relaxed SIMD, WebAssembly 3.0). */
+export const FOUR_FUSED: Lanes = {
+  ...FOUR,
+  multiplyAdd: (a, b, sum) => [...a, ...b, ...sum, 0xfd, ...unsigned(0x105)],
 };
 
 /** The sum of a vector's four floats, in pairs. */
@@ -108,7 +125,14 @@ export const mask = {
   or: binary(0xfd, 0x50),
   /** The larger of two floats, lane by lane; not a number where either isn't. */
   max: binary(0xfd, ...unsigned(0xe9)),
+  /** The larger of two floats, lane by lane; `a` where it isn't a number. */
+  atLeast: binary(0xfd, ...unsigned(0xeb)),
 } as const;
+
+/** Copies bytes within the memory. */
+export function copyBytes(to: Code, from: Code, bytes: Code): Code {
+  return [...to, ...from, ...bytes, 0xfc, 0x0a, 0, 0];
+}
 
 /** Repeats `body` while `condition` (i32) is not zero. */
 export function loopWhile(condition: Code, body: Code): Code {

@@ -8,7 +8,6 @@ import {
   bump,
   type Code,
   defineFunction,
-  FOUR,
   type FunctionSource,
   i32,
   type Lanes,
@@ -21,75 +20,76 @@ import {
 } from "./assembler.ts";
 
 /** `innerProducts(a, aRows, b, bRows, out, columns)`: all three are dense. */
-export const INNER_PRODUCTS: FunctionSource = defineFunction("innerProducts", 6, (parameters, local) => {
-  const [a, aRows, b, bRows, out, columns] = parameters as readonly Local[] & Record<number, Local>;
-  const [row, outRow, right, target, rest, k] = Array.from({ length: 6 }, () => local("i32"));
-  const pointersOfA = Array.from({ length: 4 }, () => local("i32"));
-  const pointersOfB = Array.from({ length: 2 }, () => local("i32"));
-  const parts = Array.from({ length: 8 }, () => local("v128"));
-  const sums = Array.from({ length: 8 }, () => local("f32"));
-  const factorOf = { v128: local("v128"), f32: local("f32") };
-  const panelOf = { v128: [local("v128"), local("v128")], f32: [local("f32"), local("f32")] };
+export const innerProducts = (four: Lanes): FunctionSource =>
+  defineFunction("innerProducts", 6, (parameters, local) => {
+    const [a, aRows, b, bRows, out, columns] = parameters as readonly Local[] & Record<number, Local>;
+    const [row, outRow, right, target, rest, k] = Array.from({ length: 6 }, () => local("i32"));
+    const pointersOfA = Array.from({ length: 4 }, () => local("i32"));
+    const pointersOfB = Array.from({ length: 2 }, () => local("i32"));
+    const parts = Array.from({ length: 8 }, () => local("v128"));
+    const sums = Array.from({ length: 8 }, () => local("f32"));
+    const factorOf = { v128: local("v128"), f32: local("f32") };
+    const panelOf = { v128: [local("v128"), local("v128")], f32: [local("f32"), local("f32")] };
 
-  const tile = (height: number, width: number): Code => {
-    const [left, panel] = [pointersOfA.slice(0, height), pointersOfB.slice(0, width)];
-    const cells = Array.from({ length: height * width }, (_, cell) => cell);
-    const step = (lanes: Lanes, totals: readonly Local[]): Code => {
-      const factor = factorOf[lanes.type];
-      const values = panelOf[lanes.type];
+    const tile = (height: number, width: number): Code => {
+      const [left, panel] = [pointersOfA.slice(0, height), pointersOfB.slice(0, width)];
+      const cells = Array.from({ length: height * width }, (_, cell) => cell);
+      const step = (lanes: Lanes, totals: readonly Local[]): Code => {
+        const factor = factorOf[lanes.type];
+        const values = panelOf[lanes.type];
+        return [
+          ...panel.flatMap((pointer, q) => values[q]!.set(lanes.load(pointer.get, 0))),
+          ...cells.flatMap((cell) => {
+            const [p, q] = [Math.floor(cell / width), cell % width];
+            const total = totals[cell]!;
+            return [
+              ...(q === 0 ? factor.set(lanes.load(left[p]!.get, 0)) : []),
+              ...total.set(lanes.multiplyAdd(factor.get, values[q]!.get, total.get)),
+            ];
+          }),
+          ...[...left, ...panel].flatMap((pointer) => bump(pointer, i32.const(lanes.bytes))),
+          ...bump(k!, i32.const(-lanes.bytes / 4)),
+        ];
+      };
       return [
-        ...panel.flatMap((pointer, q) => values[q]!.set(lanes.load(pointer.get, 0))),
+        ...left.flatMap((pointer, p) => pointer.set(strided(a!.get, row!.get, p))),
+        ...panel.flatMap((pointer, q) => pointer.set(strided(right!.get, row!.get, q))),
+        ...cells.flatMap((cell) => parts[cell]!.set(mask.none)),
+        ...k!.set(columns!.get),
+        ...loopWhile(i32.greaterEqual(k!.get, i32.const(4)), step(four, parts)),
+        ...cells.flatMap((cell) => sums[cell]!.set(sumOfLanes(parts[cell]!))),
+        ...loopWhile(k!.get, step(ONE, sums)),
         ...cells.flatMap((cell) => {
-          const [p, q] = [Math.floor(cell / width), cell % width];
-          const total = totals[cell]!;
-          return [
-            ...(q === 0 ? factor.set(lanes.load(left[p]!.get, 0)) : []),
-            ...total.set(lanes.add(total.get, lanes.mul(factor.get, values[q]!.get))),
-          ];
+          const address = strided(target!.get, outRow!.get, Math.floor(cell / width));
+          return ONE.store(address, sums[cell]!.get, (cell % width) * 4);
         }),
-        ...[...left, ...panel].flatMap((pointer) => bump(pointer, i32.const(lanes.bytes))),
-        ...bump(k!, i32.const(-lanes.bytes / 4)),
       ];
     };
-    return [
-      ...left.flatMap((pointer, p) => pointer.set(strided(a!.get, row!.get, p))),
-      ...panel.flatMap((pointer, q) => pointer.set(strided(right!.get, row!.get, q))),
-      ...cells.flatMap((cell) => parts[cell]!.set(mask.none)),
-      ...k!.set(columns!.get),
-      ...loopWhile(i32.greaterEqual(k!.get, i32.const(4)), step(FOUR, parts)),
-      ...cells.flatMap((cell) => sums[cell]!.set(sumOfLanes(parts[cell]!))),
-      ...loopWhile(k!.get, step(ONE, sums)),
-      ...cells.flatMap((cell) => {
-        const address = strided(target!.get, outRow!.get, Math.floor(cell / width));
-        return ONE.store(address, sums[cell]!.get, (cell % width) * 4);
-      }),
-    ];
-  };
 
-  const band = (height: number): Code => {
-    const stretch = (width: number): Code =>
-      loopWhile(i32.greaterEqual(rest!.get, i32.const(width)), [
-        ...tile(height, width),
-        ...bump(right!, strided(i32.const(0), row!.get, width)),
-        ...bump(target!, i32.const(width * 4)),
-        ...bump(rest!, i32.const(-width)),
-      ]);
-    return [
-      ...right!.set(b!.get),
-      ...target!.set(out!.get),
-      ...rest!.set(bRows!.get),
-      ...stretch(2),
-      ...stretch(1),
-      ...bump(a!, strided(i32.const(0), row!.get, height)),
-      ...bump(out!, strided(i32.const(0), outRow!.get, height)),
-      ...bump(aRows!, i32.const(-height)),
-    ];
-  };
+    const band = (height: number): Code => {
+      const stretch = (width: number): Code =>
+        loopWhile(i32.greaterEqual(rest!.get, i32.const(width)), [
+          ...tile(height, width),
+          ...bump(right!, strided(i32.const(0), row!.get, width)),
+          ...bump(target!, i32.const(width * 4)),
+          ...bump(rest!, i32.const(-width)),
+        ]);
+      return [
+        ...right!.set(b!.get),
+        ...target!.set(out!.get),
+        ...rest!.set(bRows!.get),
+        ...stretch(2),
+        ...stretch(1),
+        ...bump(a!, strided(i32.const(0), row!.get, height)),
+        ...bump(out!, strided(i32.const(0), outRow!.get, height)),
+        ...bump(aRows!, i32.const(-height)),
+      ];
+    };
 
-  return [
-    row!.set(i32.shiftLeft(columns!.get, i32.const(2))),
-    outRow!.set(i32.shiftLeft(bRows!.get, i32.const(2))),
-    loopWhile(i32.greaterEqual(aRows!.get, i32.const(4)), band(4)),
-    loopWhile(aRows!.get, band(1)),
-  ];
-});
+    return [
+      row!.set(i32.shiftLeft(columns!.get, i32.const(2))),
+      outRow!.set(i32.shiftLeft(bRows!.get, i32.const(2))),
+      loopWhile(i32.greaterEqual(aRows!.get, i32.const(4)), band(4)),
+      loopWhile(aRows!.get, band(1)),
+    ];
+  });

@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { instantiateLoops, type WasmMemory } from "./loops.ts";
+import { describe, expect, test } from "vitest";
+import { fusesMultiplyAdd } from "./fused-multiply-add.ts";
+import { makeMemory } from "./instantiate.ts";
+import { instantiateLoops } from "./loops.ts";
 
-declare const WebAssembly: { readonly Memory: new (limits: { readonly initial: number }) => WasmMemory };
-
-const memory = new WebAssembly.Memory({ initial: 2 });
-const loops = instantiateLoops(memory);
+const memory = makeMemory(2);
+const loops = instantiateLoops(memory, false);
 const heap = new Float32Array(memory.buffer);
 
 test("sums and products down columns agree with plain loops, add to what is there and write nothing beside it", () => {
@@ -41,43 +41,108 @@ test("sums and products down columns agree with plain loops, add to what is ther
   );
 });
 
-test("sums of outer products agree with plain loops for every size of tile", () => {
-  const size = fc.integer({ min: 0, max: 21 });
-  fc.assert(
-    fc.property(size, size, fc.integer({ min: 0, max: 5 }), fc.nat(999), (p, q, rows, seed) => {
-      const [a, b, out] = [1, 1001, 2001];
-      for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
-      const expected = heap.slice(0, 3001);
-      for (let t = 0; t < rows; t++)
-        for (let i = 0; i < p; i++)
-          for (let j = 0; j < q; j++)
-            expected[out + i * q + j]! += heap[a + t * (p + 3) + i]! * heap[b + t * (q + 1) + j]!;
-      loops.outerSums(a * 4, (p + 3) * 4, p, b * 4, (q + 1) * 4, q, out * 4, rows);
-      expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
-    }),
-    { numRuns: 150 },
-  );
-});
+describe.each([
+  { products: "rounded", fused: false },
+  { products: "fused", fused: true },
+])("products that are $products before they are added", ({ fused }) => {
+  const isHere = !fused || fusesMultiplyAdd();
+  const products = isHere ? instantiateLoops(memory, fused) : loops;
+  describe.skipIf(!isHere)("matrices and convolutions", () => {
+    test("sums of outer products agree with plain loops for every size of tile", () => {
+      const size = fc.integer({ min: 0, max: 21 });
+      const few = fc.integer({ min: 0, max: 3 });
+      fc.assert(
+        fc.property(size, size, fc.integer({ min: 0, max: 5 }), few, fc.nat(999), (p, q, rows, lines, seed) => {
+          const [a, b, out] = [1, 1001, 2001];
+          for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
+          const expected = heap.slice(0, 3001);
+          const line = rows * (p + 3) + 2;
+          for (let t = 0; t < rows * lines; t++) {
+            const row = a + Math.floor(t / rows) * line + (t % rows) * (p + 3);
+            for (let i = 0; i < p; i++)
+              for (let j = 0; j < q; j++) expected[out + i * q + j]! += heap[row + i]! * heap[b + t * (q + 1) + j]!;
+          }
+          products.outerSums(a * 4, (p + 3) * 4, line * 4, p, b * 4, (q + 1) * 4, q, out * 4, rows, lines);
+          expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
+        }),
+        { numRuns: 150 },
+      );
+    });
 
-test("inner products of rows agree with plain loops for every size of tile, and write nothing beside", () => {
-  const size = fc.integer({ min: 0, max: 11 });
-  fc.assert(
-    fc.property(size, size, fc.integer({ min: 0, max: 19 }), fc.nat(999), (p, q, columns, seed) => {
-      const [a, b, out] = [1, 1001, 2001];
-      for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
-      const expected = heap.slice(0, 3001);
-      for (let i = 0; i < p; i++) {
-        for (let j = 0; j < q; j++) {
-          let sum = 0;
-          for (let k = 0; k < columns; k++) sum += heap[a + i * columns + k]! * heap[b + j * columns + k]!;
-          expected[out + i * q + j] = sum;
-        }
-      }
-      loops.innerProducts(a * 4, p, b * 4, q, out * 4, columns);
-      expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
-    }),
-    { numRuns: 150 },
-  );
+    test("inner products of rows agree with plain loops for every size of tile, and write nothing beside", () => {
+      const size = fc.integer({ min: 0, max: 11 });
+      fc.assert(
+        fc.property(size, size, fc.integer({ min: 0, max: 19 }), fc.nat(999), (p, q, columns, seed) => {
+          const [a, b, out] = [1, 1001, 2001];
+          for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
+          const expected = heap.slice(0, 3001);
+          for (let i = 0; i < p; i++) {
+            for (let j = 0; j < q; j++) {
+              let sum = 0;
+              for (let k = 0; k < columns; k++) sum += heap[a + i * columns + k]! * heap[b + j * columns + k]!;
+              expected[out + i * q + j] = sum;
+            }
+          }
+          products.innerProducts(a * 4, p, b * 4, q, out * 4, columns);
+          expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
+        }),
+        { numRuns: 150 },
+      );
+    });
+
+    test("a convolution agrees with plain loops for every size of tile, with bias, floor, strides and rows apart, and writes nothing beside", () => {
+      const cases = fc.record({
+        channels: fc.integer({ min: 1, max: 3 }),
+        filters: fc.integer({ min: 4, max: 19 }),
+        width: fc.integer({ min: 1, max: 9 }),
+        height: fc.integer({ min: 1, max: 2 }),
+        window: fc.integer({ min: 1, max: 3 }),
+        stride: fc.integer({ min: 1, max: 2 }),
+        dilation: fc.integer({ min: 1, max: 2 }),
+        isRectified: fc.boolean(),
+        seed: fc.nat(999),
+      });
+      fc.assert(
+        fc.property(cases, ({ channels, filters, width, height, window, stride, dilation, isRectified, seed }) => {
+          const [x, filter, ends, out] = [1, 1001, 1801, 2001];
+          for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
+          const floor = isRectified ? 0 : Number.NEGATIVE_INFINITY;
+          heap[ends + filters] = floor;
+          const row = ((width - 1) * stride + window) * channels;
+          const expected = heap.slice(0, 3001);
+          for (let oy = 0; oy < height; oy++)
+            for (let ox = 0; ox < width; ox++)
+              for (let k = 0; k < filters; k++) {
+                let sum = heap[ends + k]!;
+                for (let i = 0; i < window; i++)
+                  for (let t = 0; t < window * channels; t++)
+                    sum +=
+                      heap[x + (oy * stride + i * dilation) * row + ox * stride * channels + t]! *
+                      heap[filter + (i * window * channels + t) * filters + k]!;
+                expected[out + (oy * width + ox) * filters + k] = Math.max(sum, floor);
+              }
+          const [pixel, bytes] = [stride * channels * 4, row * 4];
+          const [taps, weights] = [window * channels, filter * 4];
+          products.convolve(
+            x * 4,
+            pixel,
+            dilation * bytes,
+            stride * bytes,
+            weights,
+            taps,
+            window,
+            ends * 4,
+            out * 4,
+            width,
+            height,
+            filters,
+          );
+          expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
+        }),
+        { numRuns: 200 },
+      );
+    });
+  });
 });
 
 test("each window's gradient goes to the first of its largest values, ties and edges included", () => {
@@ -105,4 +170,11 @@ test("each window's gradient goes to the first of its largest values, ties and e
       expect(heap.slice(0, 900)).toEqual(expected);
     }),
   );
+});
+
+test("rows are copied with gaps between them", () => {
+  heap.set(Array.from({ length: 20 }, (_, i) => i + 1));
+  heap.fill(0, 100, 120);
+  loops.copyRows(4, 12, 400, 20, 8, 3);
+  expect([...heap.subarray(100, 113)]).toEqual([2, 3, 0, 0, 0, 5, 6, 0, 0, 0, 8, 9, 0]);
 });

@@ -4,11 +4,15 @@
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { ADAM_UPDATE } from "./adam-update.ts";
-import { assemble } from "./assembler.ts";
+import { FOUR, FOUR_FUSED } from "./assembler.ts";
 import { affineColumns, CENTRED_DOTS } from "./channel-maps.ts";
 import { columnSums } from "./column-sums.ts";
-import { INNER_PRODUCTS } from "./inner-products.ts";
-import { OUTER_SUMS } from "./outer-sums.ts";
+import { convolution } from "./convolution.ts";
+import { COPY_ROWS } from "./copy-rows.ts";
+import { fusesMultiplyAdd } from "./fused-multiply-add.ts";
+import { innerProducts } from "./inner-products.ts";
+import { instantiate, type WasmMemory } from "./instantiate.ts";
+import { outerSums } from "./outer-sums.ts";
 import { RECTIFY } from "./rectify.ts";
 import { WINDOW_MAXIMA } from "./window-maxima.ts";
 
@@ -18,16 +22,35 @@ export interface Loops {
   sumColumns(a: number, aRow: number, out: number, rows: number, columns: number): void;
   /** out[c] += sum a[r, c] b[r, c]. */
   dotColumns(a: number, aRow: number, b: number, bRow: number, out: number, rows: number, columns: number): void;
-  /** out[p, q] += sum over t of a[t, p] b[t, q]; `out` is dense. */
+  /** Copies `rows` rows of `bytes`. */
+  copyRows(from: number, fromRow: number, to: number, toRow: number, bytes: number, rows: number): void;
+  /** A convolution of one image; see convolution.ts. */
+  convolve(
+    x: number,
+    pixel: number,
+    tapRow: number,
+    nextRow: number,
+    filter: number,
+    taps: number,
+    tapRows: number,
+    ends: number,
+    out: number,
+    width: number,
+    height: number,
+    filters: number,
+  ): void;
+  /** out[p, q] += sum over t of a[t, p] b[t, q]; `out` is dense, the t are `rows` of each of the `lines` of a. */
   outerSums(
     a: number,
     aRow: number,
+    aLine: number,
     aColumns: number,
     b: number,
     bRow: number,
     bColumns: number,
     out: number,
     rows: number,
+    lines: number,
   ): void;
   /** out[p, q] = sum over k of a[p, k] b[q, k]; all are dense. */
   innerProducts(a: number, aRows: number, b: number, bRows: number, out: number, columns: number): void;
@@ -64,36 +87,26 @@ export interface Loops {
   ): void;
 }
 
-/** `WebAssembly.Memory`, which Node's types do not describe. */
-export interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-}
-
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: WasmMemory } },
-  ) => { readonly exports: unknown };
-};
-
-/** Compiles the loops over a memory. */
-export function instantiateLoops(memory: WasmMemory): Loops {
-  const module = new WebAssembly.Module(
-    assemble([
+/** Compiles the loops over a memory; `fused` as {@link fusesMultiplyAdd} says. */
+export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
+  const four = fused ? FOUR_FUSED : FOUR;
+  return instantiate<Loops>(
+    [
       columnSums("sumColumns", 1),
       columnSums("dotColumns", 2),
       affineColumns("affineOne", 1),
       affineColumns("affineTwo", 2),
       CENTRED_DOTS,
-      OUTER_SUMS,
-      INNER_PRODUCTS,
+      COPY_ROWS,
+      convolution(four),
+      outerSums(four),
+      innerProducts(four),
       WINDOW_MAXIMA,
       RECTIFY,
       ADAM_UPDATE,
-    ]),
+    ],
+    memory,
   );
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
 }
 
 const compiled = new WeakMap<BackendWasm, Loops>();
@@ -103,7 +116,7 @@ export function loopsOf(backend: BackendWasm): Loops {
   const known = compiled.get(backend);
   if (known) return known;
   const { memory } = (backend.wasm as unknown as { readonly asm: { readonly memory: WasmMemory } }).asm;
-  const loops = instantiateLoops(memory);
+  const loops = instantiateLoops(memory, fusesMultiplyAdd());
   compiled.set(backend, loops);
   return loops;
 }

@@ -38,7 +38,8 @@ export function batchMatMul(): GradientKernel {
         const { output, out, views } = heapViews(backend, shape, { a, b });
         out.fill(0);
         const [left, right] = [views.a.byteOffset, views.b.byteOffset];
-        loopsOf(backend).outerSums(left, aColumns * 4, aColumns, right, bColumns * 4, bColumns, out.byteOffset, aRows);
+        const row = bColumns * 4;
+        loopsOf(backend).outerSums(left, aColumns * 4, 0, aColumns, right, row, bColumns, out.byteOffset, aRows, 1);
         return output;
       }
       return tidy(() => {

@@ -3,55 +3,59 @@
  *
  *   dF[i, j, c, k] = sum over n, y, x of  X[n, s y + d i - p, s x + d j - p, c] dY[n, y, x, k]
  *
- * For each tap (i, j) and each row of the image that is a product A^T B of pixels as they lie on the heap: nothing is padded,
- * unfolded or transposed. Sums run in a fixed order.
+ * For each row i of the filter that is a product A^T B of pixels as they lie within the image's frame: those that the row covers
+ * follow one another, so j and c are one index. Sums run in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
+import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
 
+/** Bytes of images and gradients that stay near while all of the filter is gone through. */
+const NEAR = 2 ** 14;
+
 export const conv2dFilter: GradientKernel = {
   name: "Conv2DBackpropFilter",
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
-    const { x: input, dy: gradient } = inputs as { x: TensorInfo; dy: TensorInfo };
-    const info = convolutionGeometry(input.shape, attrs.filterShape, attrs, false);
-    const { output, out, views } = heapViews(backend, attrs.filterShape, { x: input, dy: gradient });
-    const [x, dy] = [views.x.byteOffset, views.dy.byteOffset];
-    const [batch, height, width, channels] = input.shape as [number, number, number, number];
-    const [kernelHeight, kernelWidth, , filters] = attrs.filterShape as [number, number, number, number];
-    const { outHeight, outWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
-    const { top, left } = info.padInfo;
-    const [pixelOfX, pixelOfDy] = [channels * 4, filters * 4];
-    const loops = loopsOf(backend);
+    const { x, dy } = inputs as { readonly x: TensorInfo; readonly dy: TensorInfo };
+    const info = convolutionGeometry(x.shape, attrs.filterShape, attrs, false);
+    const { output, out, views } = heapViews(backend, attrs.filterShape, { x, dy });
+    const [images, gradients, to] = [views.x.byteOffset, views.dy.byteOffset, out.byteOffset];
     out.fill(0);
+    const frame = frameOf(backend, images, info);
+    const { batchSize, inChannels, outChannels: filters, outHeight, outWidth, filterHeight, filterWidth } = info;
+    const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
+    const rowOfDy = outWidth * filters * 4;
+    const lines = Math.max(1, Math.floor(NEAR / (strideHeight * frame.row + rowOfDy)));
+    // Pixels that a row of the filter covers are one stretch, unless some lie between them.
+    const [stretches, pixels] = dilationWidth === 1 ? [1, filterWidth] : [filterWidth, 1];
+    const loops = loopsOf(backend);
 
-    for (let n = 0; n < batch; n++) {
-      for (let oy = 0; oy < outHeight; oy++) {
-        for (let i = 0; i < kernelHeight; i++) {
-          const y = oy * strideHeight - top + i * dilationHeight;
-          if (y < 0 || y >= height) continue;
-          for (let j = 0; j < kernelWidth; j++) {
-            const shift = j * dilationWidth - left;
-            const first = Math.max(0, Math.ceil(-shift / strideWidth));
-            const end = Math.min(outWidth, Math.floor((width - 1 - shift) / strideWidth) + 1);
-            if (end <= first) continue;
+    for (let n = 0; n < batchSize; n++) {
+      const image = frame.imageAt(n);
+      for (let y = 0; y < outHeight; y += lines) {
+        for (let i = 0; i < filterHeight; i++) {
+          for (let j = 0; j < stretches; j++) {
             loops.outerSums(
-              x + ((n * height + y) * width + first * strideWidth + shift) * pixelOfX,
-              strideWidth * pixelOfX,
-              channels,
-              dy + ((n * outHeight + oy) * outWidth + first) * pixelOfDy,
-              pixelOfDy,
+              image + (y * strideHeight + i * dilationHeight) * frame.row + j * dilationWidth * frame.pixel,
+              strideWidth * frame.pixel,
+              strideHeight * frame.row,
+              pixels * inChannels,
+              gradients + (n * outHeight + y) * rowOfDy,
+              filters * 4,
               filters,
-              out.byteOffset + (i * kernelWidth + j) * channels * pixelOfDy,
-              end - first,
+              to + (i * filterWidth + j) * inChannels * filters * 4,
+              outWidth,
+              Math.min(lines, outHeight - y),
             );
           }
         }
       }
     }
+    frame.dispose();
     return output;
   },
 };

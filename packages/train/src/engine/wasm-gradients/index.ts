@@ -3,6 +3,7 @@ import { batchNormGradients } from "../train-batch-norm.ts";
 import { adamUpdate } from "./adam-update.ts";
 import { batchMatMul } from "./batch-mat-mul.ts";
 import { batchNormGradient } from "./batch-norm.ts";
+import { conv2d } from "./conv2d.ts";
 import { conv2dFilter } from "./conv2d-filter.ts";
 import { conv2dInput } from "./conv2d-input.ts";
 import { depthwiseFilter } from "./depthwise-filter.ts";
@@ -16,7 +17,7 @@ import { segmentSum } from "./segment-sum.ts";
 import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 5;
+export const KERNELS_REVISION = 6;
 
 let installed = false;
 
@@ -25,6 +26,8 @@ export function installWasmGradients(): void {
   if (installed) return;
   installed = true;
   const kernels = [
+    conv2d("Conv2D"),
+    conv2d("FusedConv2D"),
     conv2dFilter,
     conv2dInput,
     depthwiseFilter,

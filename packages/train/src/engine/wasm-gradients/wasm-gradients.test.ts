@@ -158,6 +158,35 @@ test("products of matrices of all sizes of tile, transposed or not, alone in a b
   expect(() => tf.matMul(whole, whole)).toThrow(/float32/);
 });
 
+test("convolutions of all numbers of filters, with bias and activation or without, strided, dilated and rounded up", async () => {
+  const x = noise([2, 9, 8, 3], 1) as Four;
+  const worst = await worstDifference(() =>
+    [2, 4, 10, 15].flatMap((filters) => {
+      const f = noise([3, 3, 3, filters], filters) as Four;
+      const bias = noise([filters], 3);
+      const fused = (["linear", "relu", "relu6", "elu"] as const).map((activation) =>
+        tf.fused.conv2d({ x, filter: f, strides: 1, pad: "same", bias, activation }),
+      );
+      const alpha = tf.fused.conv2d({
+        ...{ x, filter: f, strides: 1, pad: "same", bias, activation: "prelu" },
+        preluActivationWeights: noise([filters], 4),
+      });
+      return [
+        ...fused,
+        alpha,
+        tf.fused.conv2d({ x, filter: f, strides: 2, pad: "valid", activation: "relu" }),
+        tf.conv2d(x, f, 1, "same", "NHWC", [2, 1]),
+        tf.conv2d(x, f, 1, "same", "NHWC", [1, 2]),
+        // The stock kernel, which has fewer than four filters, does not round up.
+        ...(filters < 4 ? [] : [tf.conv2d(x, f, 2, 1, "NHWC", 1, "ceil")]),
+        tf.conv2d(x, noise([1, 1, 3, filters], 5) as Four, 1, "valid"),
+        tf.conv2d(x, noise([1, 1, 3, filters], 5) as Four, 1, 1, "NHWC", 1, "floor"),
+      ];
+    }),
+  );
+  expect(worst).toBeLessThanOrEqual(1e-5);
+});
+
 test("finite differences agree with the convolution's gradients", async () => {
   await tf.setBackend("wasm");
   tf.tidy(() => {

@@ -1,0 +1,74 @@
+/**
+ * Convolutions by loops of our own, with bias and rectifier in one pass where they come along. The stock kernel packs the filter anew
+ * at every call, as each step of a training has other weights, and lists the address of every pixel that a window covers.
+ */
+import { getKernel, type TensorInfo } from "@tensorflow/tfjs-core";
+import { loopsOf } from "../simd/loops.ts";
+import { frameOf } from "./frame.ts";
+import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
+import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+
+type Attributes = ConvolutionAttributes & { readonly activation?: string };
+
+/** The smallest value of each activation that a loop can give. */
+const FLOORS: Readonly<Record<string, number>> = { linear: Number.NEGATIVE_INFINITY, relu: 0 };
+
+/** Makes a kernel, keeping the stock one for what the loops do not do: fewer than four filters, pixels of a window apart. */
+export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
+  const stock = getKernel(name, "wasm").kernelFunc as unknown as (call: unknown) => TensorInfo;
+  return {
+    name,
+    run(call: KernelCall<Attributes>): TensorInfo {
+      const { inputs, attrs, backend } = call;
+      const { x, filter, bias, preluActivationWeights } = inputs as {
+        readonly [input: string]: TensorInfo | undefined;
+      } & {
+        readonly x: TensorInfo;
+        readonly filter: TensorInfo;
+      };
+      const info = convolutionGeometry(x.shape, filter.shape, attrs, false);
+      const { batchSize, inHeight, inWidth, outHeight, outWidth, outChannels: filters, inChannels } = info;
+      const floor = FLOORS[attrs.activation ?? "linear"];
+      const isOurs = x.dtype === "float32" && filter.dtype === "float32" && filters >= 4 && info.dilationWidth === 1;
+      const isBias = !bias || bias.shape.at(-1) === filters;
+      if (!isOurs || !isBias || floor === undefined || preluActivationWeights) return stock(call);
+
+      const { output, out, views } = heapViews(backend, info.outShape, { x, filter });
+      const [images, weights, to] = [views.x.byteOffset, views.filter.byteOffset, out.byteOffset];
+      const ends = backend.makeOutput([filters + 1], "float32");
+      const frame = frameOf(backend, images, info);
+      const values = backend.typedArrayFromHeap(ends) as Float32Array;
+      values.fill(0, 0, filters);
+      if (bias) values.set(backend.typedArrayFromHeap(bias));
+      values[filters] = floor;
+
+      const loops = loopsOf(backend);
+      const { strideHeight, strideWidth, filterHeight, filterWidth } = info;
+      const isPointwise = filterHeight * filterWidth * strideHeight * strideWidth === 1;
+      // Pixels of all images in one row, where each is computed of one.
+      const isOneRow = isPointwise && outHeight === inHeight && outWidth === inWidth;
+      const [count, width, height] = isOneRow
+        ? [1, batchSize * outHeight * outWidth, 1]
+        : [batchSize, outWidth, outHeight];
+      for (let n = 0; n < count; n++) {
+        loops.convolve(
+          frame.imageAt(n),
+          strideWidth * frame.pixel,
+          info.dilationHeight * frame.row,
+          strideHeight * frame.row,
+          weights,
+          filterWidth * inChannels,
+          filterHeight,
+          values.byteOffset,
+          to + n * height * width * filters * 4,
+          width,
+          height,
+          filters,
+        );
+      }
+      frame.dispose();
+      backend.disposeData(ends.dataId);
+      return output;
+    },
+  };
+}
