@@ -14,7 +14,7 @@ import { innerProducts } from "./inner-products.ts";
 import { instantiate, type WasmMemory } from "./instantiate.ts";
 import { outerSums } from "./outer-sums.ts";
 import { RECTIFY } from "./rectify.ts";
-import { WINDOW_MAXIMA } from "./window-maxima.ts";
+import { windowMaxima } from "./window-maxima.ts";
 
 /** The loops; addresses and strides in bytes, sizes in elements. */
 export interface Loops {
@@ -54,15 +54,31 @@ export interface Loops {
   ): void;
   /** out[p, q] = sum over k of a[p, k] b[q, k]; all are dense. */
   innerProducts(a: number, aRows: number, b: number, bRows: number, out: number, columns: number): void;
-  /** Adds dy to the place in `out` of the first largest of a window of `x`, for a multiple of four channels. */
+  /**
+   * For each of a row of windows of `x`, `step` apart, adds the next of dy to the place in `out` of its first largest, for a multiple of
+   * four channels.
+   */
   windowMaxima(
     x: number,
     out: number,
     dy: number,
     row: number,
     pixel: number,
+    step: number,
+    windows: number,
+    channels: number,
     height: number,
     width: number,
+  ): void;
+  /** The same for windows of two by two. */
+  squareMaxima(
+    x: number,
+    out: number,
+    dy: number,
+    row: number,
+    pixel: number,
+    step: number,
+    windows: number,
     channels: number,
   ): void;
   /** out[r, c] = x[r, c] a[c] + b[c]; `coefficients` holds a and b. Rows are dense, as in the two below. */
@@ -101,7 +117,8 @@ export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
       convolution(four),
       outerSums(four),
       innerProducts(four),
-      WINDOW_MAXIMA,
+      windowMaxima("windowMaxima"),
+      windowMaxima("squareMaxima", [2, 2]),
       RECTIFY,
       ADAM_UPDATE,
     ],

@@ -1,49 +1,84 @@
 /**
- * Hands a gradient to the first largest input of a window, four channels an instruction: the largest value in one pass, then a
- * second pass in which each place that equals it, and whose channel nobody has taken, gets the gradient.
+ * Hands gradients to the first largest input of each window of a row of windows, four channels an instruction: the largest value in
+ * one pass, then a second pass in which each place that equals it, and whose channel nobody has taken, gets the gradient.
  */
-import { bump, type Code, defineFunction, FOUR, type FunctionSource, i32, loopWhile, mask } from "./assembler.ts";
+import {
+  bump,
+  type Code,
+  defineFunction,
+  FOUR,
+  type FunctionSource,
+  i32,
+  type Local,
+  loopWhile,
+  mask,
+  strided,
+} from "./assembler.ts";
 
-/** `windowMaxima(x, out, dy, row, pixel, height, width, channels)`: addresses and strides in bytes. */
-export const WINDOW_MAXIMA: FunctionSource = defineFunction("windowMaxima", 8, (parameters, local) => {
-  const [x, out, dy, row, pixel, height, width, channels] = parameters;
-  const [y, column, at, rowAt, outAt, outRowAt] = Array.from({ length: 6 }, () => local("i32"));
-  const [largest, gradient, taken, here] = Array.from({ length: 4 }, () => local("v128"));
-  const lane = i32.const(FOUR.bytes);
+/** Height and width of a window. */
+type Size = readonly [number, number];
 
-  const everyPlace = (visit: Code): Code => [
-    ...rowAt!.set(x!.get),
-    ...outRowAt!.set(out!.get),
-    ...y!.set(height!.get),
-    ...loopWhile(y!.get, [
-      ...at!.set(rowAt!.get),
-      ...outAt!.set(outRowAt!.get),
-      ...column!.set(width!.get),
-      ...loopWhile(column!.get, [
-        ...visit,
-        ...bump(at!, pixel!.get),
-        ...bump(outAt!, pixel!.get),
-        ...bump(column!, i32.const(-1)),
+/**
+ * `name(x, out, dy, row, pixel, step, windows, channels, height, width)`: addresses and strides in bytes; windows lie `step` apart, their
+ * gradients one behind another. Channels are a multiple of four. The last two are left out where `size` says them: such windows are
+ * gone through without loops.
+ */
+export function windowMaxima(name: string, size?: Size): FunctionSource {
+  return defineFunction(name, size ? 8 : 10, (parameters, local) => {
+    const [x, out, dy, row, pixel, step, windows, channels, height, width] = parameters as readonly Local[] &
+      Record<number, Local>;
+    const [xAt, outAt, rest, y, column, place, rowPlace] = Array.from({ length: 7 }, () => local("i32"));
+    const [largest, gradient, taken, here] = Array.from({ length: 4 }, () => local("v128"));
+    const places = Array.from({ length: size ? size[0] * size[1] : 0 }, () => local("i32"));
+
+    /** Goes through a window: `visit` gets how far from the first a place is. */
+    const everyPlace = (visit: (place: Code) => Code): Code =>
+      size
+        ? places.flatMap((known) => visit(known.get))
+        : [
+            ...rowPlace!.set(i32.const(0)),
+            ...y!.set(height!.get),
+            ...loopWhile(y!.get, [
+              ...place!.set(rowPlace!.get),
+              ...column!.set(width!.get),
+              ...loopWhile(column!.get, [
+                ...visit(place!.get),
+                ...bump(place!, pixel!.get),
+                ...bump(column!, i32.const(-1)),
+              ]),
+              ...bump(rowPlace!, row!.get),
+              ...bump(y!, i32.const(-1)),
+            ]),
+          ];
+
+    return [
+      ...places.map((known, i) => {
+        const down = strided(i32.const(0), row!.get, Math.floor(i / size![1]));
+        return known.set(strided(down, pixel!.get, i % size![1]));
+      }),
+      loopWhile(windows!.get, [
+        ...xAt!.set(x!.get),
+        ...outAt!.set(out!.get),
+        ...rest!.set(channels!.get),
+        ...loopWhile(rest!.get, [
+          ...largest!.set(FOUR.load(xAt!.get, 0)),
+          ...everyPlace((at) => largest!.set(mask.atLeast(largest!.get, FOUR.load(i32.add(xAt!.get, at), 0)))),
+          ...gradient!.set(FOUR.load(dy!.get, 0)),
+          ...taken!.set(mask.none),
+          ...everyPlace((at) => {
+            const [value, target] = [FOUR.load(i32.add(xAt!.get, at), 0), i32.add(outAt!.get, at)];
+            return [
+              ...here!.set(mask.without(mask.equal(value, largest!.get), taken!.get)),
+              ...taken!.set(mask.or(taken!.get, here!.get)),
+              ...FOUR.store(target, FOUR.add(FOUR.load(target, 0), mask.and(gradient!.get, here!.get)), 0),
+            ];
+          }),
+          ...[xAt!, outAt!, dy!].flatMap((pointer) => bump(pointer, i32.const(FOUR.bytes))),
+          ...bump(rest!, i32.const(-4)),
+        ]),
+        ...[x!, out!].flatMap((pointer) => bump(pointer, step!.get)),
+        ...bump(windows!, i32.const(-1)),
       ]),
-      ...bump(rowAt!, row!.get),
-      ...bump(outRowAt!, row!.get),
-      ...bump(y!, i32.const(-1)),
-    ]),
-  ];
-
-  return [
-    loopWhile(channels!.get, [
-      ...largest!.set(FOUR.load(x!.get, 0)),
-      ...everyPlace(largest!.set(mask.max(largest!.get, FOUR.load(at!.get, 0)))),
-      ...gradient!.set(FOUR.load(dy!.get, 0)),
-      ...taken!.set(mask.none),
-      ...everyPlace([
-        ...here!.set(mask.without(mask.equal(FOUR.load(at!.get, 0), largest!.get), taken!.get)),
-        ...taken!.set(mask.or(taken!.get, here!.get)),
-        ...FOUR.store(outAt!.get, FOUR.add(FOUR.load(outAt!.get, 0), mask.and(gradient!.get, here!.get)), 0),
-      ]),
-      ...[x!, out!, dy!].flatMap((pointer) => bump(pointer, lane)),
-      ...bump(channels!, i32.const(-4)),
-    ]),
-  ];
-});
+    ];
+  });
+}

@@ -29,34 +29,34 @@ export const maxPool: GradientKernel = {
     const { outHeight, outWidth, strideHeight, strideWidth, filterHeight, filterWidth } = info;
     const { top, left } = info.padInfo;
     const loops = loopsOf(backend);
+    const pixel = channels * 4;
     const vectors = channels - (channels % 4);
+    // Windows from `first` to before `end` lie within the image's width: a row of them is one call, unless channels are left over.
+    const first = Math.min(outWidth, Math.ceil(left / strideWidth));
+    const end = Math.min(outWidth, Math.floor((width - filterWidth + left) / strideWidth) + 1);
+    const inRow = vectors === channels ? end - first : 1;
     out.fill(0);
 
     for (let n = 0; n < batch; n++) {
       for (let oy = 0; oy < outHeight; oy++) {
         const startY = Math.max(0, oy * strideHeight - top);
-        const endY = Math.min(height, oy * strideHeight - top + filterHeight);
-        for (let ox = 0; ox < outWidth; ox++) {
+        const tall = Math.min(height, oy * strideHeight - top + filterHeight) - startY;
+        for (let ox = 0, windows = 1; ox < outWidth; ox += windows) {
+          windows = ox === first && inRow > 1 ? inRow : 1;
           const startX = Math.max(0, ox * strideWidth - left);
-          const endX = Math.min(width, ox * strideWidth - left + filterWidth);
+          const wide = Math.min(width, ox * strideWidth - left + filterWidth) - startX;
+          const corner = ((n * height + startY) * width + startX) * channels;
           const from = ((n * outHeight + oy) * outWidth + ox) * channels;
-          const corner = ((n * height + startY) * width + startX) * channels * 4;
-          loops.windowMaxima(
-            x.byteOffset + corner,
-            out.byteOffset + corner,
-            dy.byteOffset + from * 4,
-            width * channels * 4,
-            channels * 4,
-            endY - startY,
-            endX - startX,
-            vectors,
-          );
+          const places = [x.byteOffset + corner * 4, out.byteOffset + corner * 4, dy.byteOffset + from * 4] as const;
+          const strides = [width * pixel, pixel, strideWidth * pixel] as const;
+          if (tall === 2 && wide === 2) loops.squareMaxima(...places, ...strides, windows, vectors);
+          else loops.windowMaxima(...places, ...strides, windows, vectors, tall, wide);
           for (let c = vectors; c < channels; c++) {
             let best = -1;
             let largest = Number.NEGATIVE_INFINITY;
-            for (let y = startY; y < endY; y++) {
-              let at = ((n * height + y) * width + startX) * channels + c;
-              for (let column = startX; column < endX; column++, at += channels) {
+            for (let y = 0; y < tall; y++) {
+              let at = corner + y * width * channels + c;
+              for (let column = 0; column < wide; column++, at += channels) {
                 if (x[at]! > largest) {
                   largest = x[at]!;
                   best = at;
