@@ -1,6 +1,7 @@
 /** Puts zeros between the rows and columns of a map: what a stride skipped. */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { engine, type Tensor4D, type TensorInfo } from "@tensorflow/tfjs-core";
+import { loopsOf } from "../simd/loops.ts";
 import { heapViews } from "./kernel.ts";
 
 /**
@@ -32,19 +33,18 @@ export function interleave(
   const [batch, , , channels] = placed[0]!.map.shape;
   const infos = Object.fromEntries(placed.map(({ map }, i) => [i, map as TensorInfo]));
   const { output, out, views } = heapViews(backend, [batch, height, width, channels], infos);
+  const loops = loopsOf(backend);
+  const pixel = channels * 4;
   out.fill(0);
   for (const [i, { map, first }] of placed.entries()) {
     const [, rows, columns] = map.shape;
-    const source = views[i]!;
+    const source = views[i]!.byteOffset;
+    const copied = Math.min(columns, Math.ceil((width - first[1]) / strideWidth));
     for (let n = 0; n < batch; n++) {
       for (let y = 0, row = first[0]; y < rows && row < height; y++, row += strideHeight) {
-        let from = (n * rows + y) * columns * channels;
-        let to = ((n * height + row) * width + first[1]) * channels;
-        for (let x = 0, column = first[1]; x < columns && column < width; x++, column += strideWidth) {
-          for (let c = 0; c < channels; c++) out[to + c] = source[from + c]!;
-          from += channels;
-          to += strideWidth * channels;
-        }
+        const from = source + (n * rows + y) * columns * pixel;
+        const to = out.byteOffset + ((n * height + row) * width + first[1]) * pixel;
+        loops.copyRows(from, pixel, to, strideWidth * pixel, pixel, copied);
       }
     }
   }
