@@ -90,6 +90,8 @@ test("a student of what a teacher said is the student of the teacher, byte by by
 
   const turned = await distillate((await scratch({ teacher: { logits: logits("turned-") } })).run);
   expect(turned.err).toMatch(/error teacher-too-weak: .*turned-train\.npy gets/);
+  // Nothing was trained before.
+  expect(turned.out).not.toMatch(/epoch 1/);
   const other = await distillate((await scratch({ teacher: { logits: logits(""), data: "f00" } })).run);
   expect(other.err).toMatch(/error table-data: /);
 });

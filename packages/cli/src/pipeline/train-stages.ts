@@ -36,20 +36,21 @@ export async function trainNetworks(
   roles: readonly Role[] = ROLES,
 ): Promise<readonly Trained[]> {
   const plans = planNetworks(context.config);
+  const wanted = plans.filter(({ role }) => roles.includes(role));
+  // A teacher that does not suit the data is found before anything is trained.
+  const brought = wanted.filter(({ kind }) => kind === "bring" || kind === "table").map(({ id }) => id);
   const done = new Map<string, Trained>();
-  const jobs = plans
-    .filter(({ role }) => roles.includes(role))
-    .map(
-      (plan): Job<Trained> => ({
-        id: plan.id,
-        after: needsOf(plan),
-        start: async () => {
-          const trained = await makeNetwork(context, plan, plans, done);
-          done.set(plan.id, trained);
-          return trained;
-        },
-      }),
-    );
+  const jobs = wanted.map(
+    (plan): Job<Trained> => ({
+      id: plan.id,
+      after: plan.kind === "train" ? [...brought, ...needsOf(plan)] : needsOf(plan),
+      start: async () => {
+        const trained = await makeNetwork(context, plan, plans, done);
+        done.set(plan.id, trained);
+        return trained;
+      },
+    }),
+  );
   const results = await runJobs(jobs, trainingSlots(context));
   return jobs.map(({ id }) => results.get(id)!);
 }
