@@ -123,11 +123,12 @@ export const mask = {
   /** Bits of `a` that `b` has not. */
   without: binary(0xfd, 0x4f),
   or: binary(0xfd, 0x50),
-  /** The larger of two floats, lane by lane; not a number where either isn't. */
-  max: binary(0xfd, ...unsigned(0xe9)),
-  /** The larger of two floats, lane by lane; `a` where it isn't a number. */
+  /** `b` where it is larger, otherwise `a`: so `a` where either is not a number. */
   atLeast: binary(0xfd, ...unsigned(0xeb)),
 } as const;
+
+/** Minus infinity in every lane. */
+export const LEAST: Code = [0xfd, 0x0c, ...new Array<readonly number[]>(4).fill([0, 0, 0x80, 0xff]).flat()];
 
 /** Copies bytes within the memory. */
 export function copyBytes(to: Code, from: Code, bytes: Code): Code {

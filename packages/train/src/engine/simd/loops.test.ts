@@ -48,6 +48,15 @@ describe.each([
   const isHere = !fused || fusesMultiplyAdd();
   const products = isHere ? instantiateLoops(memory, fused) : loops;
   describe.skipIf(!isHere)("matrices and convolutions", () => {
+    test("(1 + 2^-12)^2 keeps its last part where it is not rounded first", () => {
+      const [a, b, out] = [1, 11, 21];
+      heap[a] = 1 + 2 ** -12;
+      heap.fill(1 + 2 ** -12, b, b + 4);
+      heap.fill(-(1 + 2 ** -11), out, out + 4);
+      products.outerSums(a * 4, 4, 4, 1, b * 4, 16, 4, out * 4, 1, 1);
+      expect([...heap.subarray(out, out + 4)]).toEqual(new Array(4).fill(fused ? 2 ** -24 : 0));
+    });
+
     test("sums of outer products agree with plain loops for every size of tile", () => {
       const size = fc.integer({ min: 0, max: 21 });
       const few = fc.integer({ min: 0, max: 3 });

@@ -9,6 +9,7 @@ import {
   FOUR,
   type FunctionSource,
   i32,
+  LEAST,
   type Local,
   loopWhile,
   mask,
@@ -61,7 +62,7 @@ export function windowMaxima(name: string, size?: Size): FunctionSource {
         ...outAt!.set(out!.get),
         ...rest!.set(channels!.get),
         ...loopWhile(rest!.get, [
-          ...largest!.set(FOUR.load(xAt!.get, 0)),
+          ...largest!.set(LEAST),
           ...everyPlace((at) => largest!.set(mask.atLeast(largest!.get, FOUR.load(i32.add(xAt!.get, at), 0)))),
           ...gradient!.set(FOUR.load(dy!.get, 0)),
           ...taken!.set(mask.none),

@@ -4,7 +4,7 @@
  *
  *   dX[n, y, x, c] = sum over i, j, k of  dY'[n, y + p - d i, x + p - d j, k] F[i, j, c, k]
  *
- * The stock kernel is a scalar loop; this one is the backend's fast forward kernel.
+ * The stock kernel is a scalar loop; this one is the forward kernel of conv2d.ts.
  */
 import {
   conv2d,

@@ -2,18 +2,24 @@
  * Convolutions by loops of our own, with bias and rectifier in one pass where they come along. The stock kernel packs the filter anew
  * at every call, as each step of a training has other weights, and lists the address of every pixel that a window covers.
  */
-import { getKernel, type TensorInfo } from "@tensorflow/tfjs-core";
+import { DistillateError } from "@distillate/bundle";
+import { type backend_util, getKernel, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
-type Attributes = ConvolutionAttributes & { readonly activation?: string };
+type Attributes = ConvolutionAttributes & { readonly activation?: string; readonly dataFormat?: string };
 
 /** The smallest value of each activation that a loop can give. */
 const FLOORS: Readonly<Record<string, number>> = { linear: Number.NEGATIVE_INFINITY, relu: 0 };
 
-/** Makes a kernel, keeping the stock one for what the loops do not do: fewer than four filters, pixels of a window apart. */
+/**
+ * Makes a kernel, keeping the stock one for what the loops do not do: fewer than four filters, pixels of a window apart, other
+ * activations, types and layouts.
+ *
+ * The kernel throws DistillateError `window-too-large` where a filter does not fit into the image.
+ */
 export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
   const stock = getKernel(name, "wasm").kernelFunc as unknown as (call: unknown) => TensorInfo;
   return {
@@ -21,17 +27,19 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
     run(call: KernelCall<Attributes>): TensorInfo {
       const { inputs, attrs, backend } = call;
       const { x, filter, bias, preluActivationWeights } = inputs as {
-        readonly [input: string]: TensorInfo | undefined;
-      } & {
         readonly x: TensorInfo;
         readonly filter: TensorInfo;
+        readonly bias?: TensorInfo;
+        readonly preluActivationWeights?: TensorInfo;
       };
       const info = convolutionGeometry(x.shape, filter.shape, attrs, false);
       const { batchSize, inHeight, inWidth, outHeight, outWidth, outChannels: filters, inChannels } = info;
       const floor = FLOORS[attrs.activation ?? "linear"];
       const isOurs = x.dtype === "float32" && filter.dtype === "float32" && filters >= 4 && info.dilationWidth === 1;
-      const isBias = !bias || bias.shape.at(-1) === filters;
-      if (!isOurs || !isBias || floor === undefined || preluActivationWeights) return stock(call);
+      const isLast = (attrs.dataFormat ?? "NHWC") === "NHWC";
+      const isBias = !bias || (bias.shape.at(-1) === filters && util.sizeFromShape(bias.shape) === filters);
+      if (!isOurs || !isLast || !isBias || floor === undefined || preluActivationWeights) return stock(call);
+      if (outHeight < 0 || outWidth < 0) throw windowTooLarge(info);
 
       const { output, out, views } = heapViews(backend, info.outShape, { x, filter });
       const [images, weights, to] = [views.x.byteOffset, views.filter.byteOffset, out.byteOffset];
@@ -71,4 +79,13 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
       return output;
     },
   };
+}
+
+function windowTooLarge(info: backend_util.Conv2DInfo): DistillateError {
+  const { inHeight, inWidth, effectiveFilterHeight, effectiveFilterWidth } = info;
+  return new DistillateError({
+    code: "window-too-large",
+    message: `a convolution's filter of ${effectiveFilterHeight} by ${effectiveFilterWidth} does not fit into an image of ${inHeight} by ${inWidth}`,
+    hint: "Use a smaller filter, larger images, or padding.",
+  });
 }

@@ -40,11 +40,12 @@ export const maxPool: GradientKernel = {
     for (let n = 0; n < batch; n++) {
       for (let oy = 0; oy < outHeight; oy++) {
         const startY = Math.max(0, oy * strideHeight - top);
-        const tall = Math.min(height, oy * strideHeight - top + filterHeight) - startY;
+        // A window may lie in the padding alone.
+        const tall = Math.max(0, Math.min(height, oy * strideHeight - top + filterHeight) - startY);
         for (let ox = 0, windows = 1; ox < outWidth; ox += windows) {
           windows = ox === first && inRow > 1 ? inRow : 1;
           const startX = Math.max(0, ox * strideWidth - left);
-          const wide = Math.min(width, ox * strideWidth - left + filterWidth) - startX;
+          const wide = Math.max(0, Math.min(width, ox * strideWidth - left + filterWidth) - startX);
           const corner = ((n * height + startY) * width + startX) * channels;
           const from = ((n * outHeight + oy) * outWidth + ox) * channels;
           const places = [x.byteOffset + corner * 4, out.byteOffset + corner * 4, dy.byteOffset + from * 4] as const;

@@ -2,6 +2,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { adam } from "../../optimizers/adam.ts";
+import { fusesMultiplyAdd } from "../simd/fused-multiply-add.ts";
 import { trainBatchNorm } from "../train-batch-norm.ts";
 import { loadWasm } from "../wasm.ts";
 
@@ -35,9 +36,13 @@ describe.each([1, 2, 3, 5])("kernel %i", (kernel) => {
     test.each([1, 2])(
       "stride %i: convolution, depthwise (multiplier 1 and 2) and max pooling, odd and even sizes",
       async (stride) => {
-        for (const size of [7, 8]) {
+        for (const [size, channels] of [
+          [7, 4],
+          [8, 4],
+          [7, 6],
+        ] as const) {
           const worst = await worstDifference(() => {
-            const x = noise([3, size, size + 1, 4], 1) as Four;
+            const x = noise([3, size, size + 1, channels], 1) as Four;
             const rounding = padding === 1 ? ("floor" as const) : undefined;
             const conv = tf.grads((a, f) =>
               square(tf.conv2d(a as Four, f as Four, stride, padding, "NHWC", 1, rounding)),
@@ -47,9 +52,9 @@ describe.each([1, 2, 3, 5])("kernel %i", (kernel) => {
             );
             const pool = tf.grad((a) => square(tf.maxPool(a as Four, Math.max(2, kernel), stride, padding, rounding)));
             return [
-              ...conv([x, noise([kernel, kernel, 4, 5], 2)]),
-              ...depthwise([x, noise([kernel, kernel, 4, 1], 3)]),
-              ...depthwise([x, noise([kernel, kernel, 4, 2], 4)]),
+              ...conv([x, noise([kernel, kernel, channels, 5], 2)]),
+              ...depthwise([x, noise([kernel, kernel, channels, 1], 3)]),
+              ...depthwise([x, noise([kernel, kernel, channels, 2], 4)]),
               pool(x),
             ];
           });
@@ -89,6 +94,11 @@ test.each([2, 3])("dilation %i equals a filter with zeros between its taps", asy
     const kept = taps.flatMap((tap, i) => (tap ? [...wide.slice(i * 3, i * 3 + 3)] : []));
     const found = run(filterName, { x, dy }, { ...dilated, filterShape: f.shape }).dataSync();
     for (const [i, value] of kept.entries()) expect(found[i]).toBeCloseTo(value, 4);
+
+    const sparsely = run("Conv2DBackpropFilter", { x, dy }, { ...dense, filterShape: [size, size, 3, 3] }).dataSync();
+    const taken = taps.flatMap((tap, i) => (tap ? [...sparsely.slice(i * 9, i * 9 + 9)] : []));
+    const convolved = run("Conv2DBackpropFilter", { x, dy }, { ...dilated, filterShape: [3, 3, 3, 3] }).dataSync();
+    for (const [i, value] of taken.entries()) expect(convolved[i]).toBeCloseTo(value, 4);
 
     const expected = run(
       inputName,
@@ -185,6 +195,32 @@ test("convolutions of all numbers of filters, with bias and activation or withou
     }),
   );
   expect(worst).toBeLessThanOrEqual(1e-5);
+});
+
+test("images of more lines than stay near, and windows that lie in the padding alone", async () => {
+  const worst = await worstDifference(() => {
+    const [x, f] = [noise([2, 20, 33, 24], 1), noise([3, 3, 24, 17], 2)];
+    const large = tf.grads((a, b) => square(tf.conv2d(a as Four, b as Four, 1, "same")))([x, f]);
+    const pool = tf.grad((a) => square(tf.maxPool(a as Four, 2, 1, 3, "floor")))(noise([2, 4, 4, 6], 3));
+    return [...large, pool];
+  });
+  expect(worst).toBeLessThanOrEqual(1e-5);
+});
+
+test("what a convolution cannot do is an error: channels first, filters larger than the image, a bias for each pixel", async () => {
+  await tf.setBackend("wasm");
+  const [x, f] = [tf.ones([1, 4, 8, 8]) as Four, tf.ones([3, 3, 4, 8]) as Four];
+  expect(() => tf.conv2d(x, f, 1, "same", "NCHW")).toThrow(/dataFormat/);
+  const small = tf.ones([1, 3, 3, 4]) as Four;
+  expect(() => tf.conv2d(small, tf.ones([5, 5, 4, 8]) as Four, 1, "valid")).toThrow(
+    /5 by 5 does not fit into an image of 3 by 3/,
+  );
+  const bias = tf.ones([3, 3, 8]);
+  expect(() => tf.fused.conv2d({ x: small, filter: f, strides: 1, pad: "same", bias })).toThrow(/rank-1 bias/);
+});
+
+test("the engine's version says whether products are added unrounded", async () => {
+  expect((await loadWasm()).endsWith(".fma")).toBe(fusesMultiplyAdd());
 });
 
 test("finite differences agree with the convolution's gradients", async () => {
