@@ -19,6 +19,7 @@ import {
   mask,
   strided,
 } from "./assembler.ts";
+import { addProducts, eachCell } from "./tile.ts";
 
 /** Pixels of a tile, and of the smaller ones at a row's end. */
 const HEIGHTS = [4, 3, 2, 1];
@@ -44,10 +45,9 @@ export const convolution = (four: Lanes): FunctionSource =>
     const tile = (pixels: number, vectors: number): Code => {
       const cells = registers.slice(0, pixels * vectors);
       const from = pointers.slice(0, pixels);
-      const eachCell = (visit: (cell: Local, p: number, q: number) => Code): Code =>
-        cells.flatMap((cell, index) => visit(cell, Math.floor(index / vectors), index % vectors));
+      const columns = panel.slice(0, vectors);
       return [
-        ...eachCell((cell, _p, q) => cell.set(four.load(ends!.get, q * four.bytes))),
+        ...eachCell(cells, vectors, (cell, _p, q) => cell.set(four.load(ends!.get, q * four.bytes))),
         ...weights!.set(filter!.get),
         ...line!.set(window!.get),
         ...i!.set(tapRows!.get),
@@ -56,11 +56,8 @@ export const convolution = (four: Lanes): FunctionSource =>
           ...t!.set(taps!.get),
           // One t a turn: V8 loads all that a longer body needs before it computes, and runs out of registers.
           ...loopWhile(t!.get, [
-            ...panel.slice(0, vectors).flatMap((column, q) => column.set(four.load(weights!.get, q * four.bytes))),
-            ...eachCell((cell, p, q) => [
-              ...(q === 0 ? factor.set(four.broadcast(from[p]!.get, 0)) : []),
-              ...cell.set(four.multiplyAdd(factor.get, panel[q]!.get, cell.get)),
-            ]),
+            ...columns.flatMap((column, q) => column.set(four.load(weights!.get, q * four.bytes))),
+            ...addProducts(four, cells, columns, factor, (p) => four.broadcast(from[p]!.get, 0)),
             ...from.flatMap((pointer) => bump(pointer, i32.const(4))),
             ...bump(weights!, outPixel!.get),
             ...bump(t!, i32.const(-1)),
@@ -69,7 +66,7 @@ export const convolution = (four: Lanes): FunctionSource =>
           ...bump(i!, i32.const(-1)),
         ]),
         ...factor.set(four.broadcast(floor!.get, 0)),
-        ...eachCell((cell, p, q) =>
+        ...eachCell(cells, vectors, (cell, p, q) =>
           four.store(strided(target!.get, outPixel!.get, p), mask.atLeast(cell.get, factor.get), q * four.bytes),
         ),
       ];

@@ -18,6 +18,7 @@ import {
   strided,
   sumOfLanes,
 } from "./assembler.ts";
+import { addProducts, eachCell } from "./tile.ts";
 
 /** `innerProducts(a, aRows, b, bRows, out, columns)`: all three are dense. */
 export const innerProducts = (four: Lanes): FunctionSource =>
@@ -33,20 +34,12 @@ export const innerProducts = (four: Lanes): FunctionSource =>
 
     const tile = (height: number, width: number): Code => {
       const [left, panel] = [pointersOfA.slice(0, height), pointersOfB.slice(0, width)];
-      const cells = Array.from({ length: height * width }, (_, cell) => cell);
+      const [vectors, floats] = [parts.slice(0, height * width), sums.slice(0, height * width)];
       const step = (lanes: Lanes, totals: readonly Local[]): Code => {
-        const factor = factorOf[lanes.type];
-        const values = panelOf[lanes.type];
+        const values = panelOf[lanes.type].slice(0, width);
         return [
-          ...panel.flatMap((pointer, q) => values[q]!.set(lanes.load(pointer.get, 0))),
-          ...cells.flatMap((cell) => {
-            const [p, q] = [Math.floor(cell / width), cell % width];
-            const total = totals[cell]!;
-            return [
-              ...(q === 0 ? factor.set(lanes.load(left[p]!.get, 0)) : []),
-              ...total.set(lanes.multiplyAdd(factor.get, values[q]!.get, total.get)),
-            ];
-          }),
+          ...values.flatMap((value, q) => value.set(lanes.load(panel[q]!.get, 0))),
+          ...addProducts(lanes, totals, values, factorOf[lanes.type], (p) => lanes.load(left[p]!.get, 0)),
           ...[...left, ...panel].flatMap((pointer) => bump(pointer, i32.const(lanes.bytes))),
           ...bump(k!, i32.const(-lanes.bytes / 4)),
         ];
@@ -54,15 +47,12 @@ export const innerProducts = (four: Lanes): FunctionSource =>
       return [
         ...left.flatMap((pointer, p) => pointer.set(strided(a!.get, row!.get, p))),
         ...panel.flatMap((pointer, q) => pointer.set(strided(right!.get, row!.get, q))),
-        ...cells.flatMap((cell) => parts[cell]!.set(mask.none)),
+        ...vectors.flatMap((vector) => vector.set(mask.none)),
         ...k!.set(columns!.get),
-        ...loopWhile(i32.greaterEqual(k!.get, i32.const(4)), step(four, parts)),
-        ...cells.flatMap((cell) => sums[cell]!.set(sumOfLanes(parts[cell]!))),
-        ...loopWhile(k!.get, step(ONE, sums)),
-        ...cells.flatMap((cell) => {
-          const address = strided(target!.get, outRow!.get, Math.floor(cell / width));
-          return ONE.store(address, sums[cell]!.get, (cell % width) * 4);
-        }),
+        ...loopWhile(i32.greaterEqual(k!.get, i32.const(4)), step(four, vectors)),
+        ...floats.flatMap((sum, cell) => sum.set(sumOfLanes(vectors[cell]!))),
+        ...loopWhile(k!.get, step(ONE, floats)),
+        ...eachCell(floats, width, (sum, p, q) => ONE.store(strided(target!.get, outRow!.get, p), sum.get, q * 4)),
       ];
     };
 

@@ -17,6 +17,7 @@ import {
   ONE,
   strided,
 } from "./assembler.ts";
+import { addProducts, eachCell } from "./tile.ts";
 
 /**
  * `outerSums(a, aRow, aLine, aColumns, b, bRow, bColumns, out, rows, lines)`: addresses and strides in bytes, sizes in elements; `rows`
@@ -41,10 +42,8 @@ export const outerSums = (four: Lanes): FunctionSource =>
       const cells = cellsOf[lanes.type].slice(0, height * width);
       const panel = panelOf[lanes.type].slice(0, width);
       const factor = factorOf[lanes.type];
-      const eachCell = (visit: (cell: Local, p: number, q: number) => Code): Code =>
-        cells.flatMap((cell, index) => visit(cell, Math.floor(index / width), index % width));
       return [
-        ...eachCell((cell, p, q) => cell.set(lanes.load(rowOfTile(p), q * lanes.bytes))),
+        ...eachCell(cells, width, (cell, p, q) => cell.set(lanes.load(rowOfTile(p), q * lanes.bytes))),
         ...lineAt!.set(left!.get),
         ...bAt.set(right!.get),
         ...line!.set(lines!.get),
@@ -53,10 +52,7 @@ export const outerSums = (four: Lanes): FunctionSource =>
           ...t!.set(rows!.get),
           ...loopWhile(t!.get, [
             ...panel.flatMap((column, q) => column.set(lanes.load(bAt.get, q * lanes.bytes))),
-            ...eachCell((cell, p, q) => [
-              ...(q === 0 ? factor.set(lanes.broadcast(aAt.get, p * 4)) : []),
-              ...cell.set(lanes.multiplyAdd(factor.get, panel[q]!.get, cell.get)),
-            ]),
+            ...addProducts(lanes, cells, panel, factor, (p) => lanes.broadcast(aAt.get, p * 4)),
             ...bump(aAt, aRow!.get),
             ...bump(bAt, bRow!.get),
             ...bump(t!, i32.const(-1)),
@@ -64,7 +60,7 @@ export const outerSums = (four: Lanes): FunctionSource =>
           ...bump(lineAt!, aLine!.get),
           ...bump(line!, i32.const(-1)),
         ]),
-        ...eachCell((cell, p, q) => lanes.store(rowOfTile(p), cell.get, q * lanes.bytes)),
+        ...eachCell(cells, width, (cell, p, q) => lanes.store(rowOfTile(p), cell.get, q * lanes.bytes)),
       ];
     };
 

@@ -7,9 +7,9 @@
  *
  * The backend packs its right operand anew at every call, and its path for transposed ones is a scalar loop.
  */
-import { getKernel, type Tensor, type TensorInfo, tidy, transpose } from "@tensorflow/tfjs-core";
+import { type Tensor, type TensorInfo, tidy, transpose } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
 
 type Attributes = { readonly transposeA: boolean; readonly transposeB: boolean };
 
@@ -18,7 +18,7 @@ const MOST_OUTER = 2 ** 17;
 
 /** Makes the kernel, keeping the stock one for batches of products and what it alone can say is wrong. */
 export function batchMatMul(): GradientKernel {
-  const stock = getKernel("BatchMatMul", "wasm").kernelFunc as unknown as (call: unknown) => TensorInfo;
+  const stock = stockKernel("BatchMatMul");
   return {
     name: "BatchMatMul",
     run(call: KernelCall<Attributes>): TensorInfo {

@@ -3,11 +3,11 @@
  * at every call, as each step of a training has other weights, and lists the address of every pixel that a window covers.
  */
 import { DistillateError } from "@distillate/bundle";
-import { type backend_util, getKernel, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { type backend_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly activation?: string; readonly dataFormat?: string };
 
@@ -21,7 +21,7 @@ const FLOORS: Readonly<Record<string, number>> = { linear: Number.NEGATIVE_INFIN
  * The kernel throws DistillateError `window-too-large` where a filter does not fit into the image.
  */
 export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
-  const stock = getKernel(name, "wasm").kernelFunc as unknown as (call: unknown) => TensorInfo;
+  const stock = stockKernel(name);
   return {
     name,
     run(call: KernelCall<Attributes>): TensorInfo {

@@ -2,12 +2,12 @@
  * A copy by reference: tensors never change, so two of them can share their data. The stock kernel copies, and a training
  * step clones hundreds of tensors.
  */
-import { getKernel, type TensorInfo } from "@tensorflow/tfjs-core";
-import type { GradientKernel, KernelCall } from "./kernel.ts";
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
 
 /** Makes the kernel, keeping the stock one for strings, which do not live on the heap. */
 export function identity(): GradientKernel {
-  const stock = getKernel("Identity", "wasm").kernelFunc as unknown as (call: unknown) => TensorInfo;
+  const stock = stockKernel("Identity");
   return {
     name: "Identity",
     run(call: KernelCall<unknown>): TensorInfo {

@@ -4,9 +4,9 @@
  * The stock kernel transposes first, so that the reduced axes lie innermost. Here rows are added as they lie: some at a time in
  * single precision, their sums in double.
  */
-import { getKernel, type KernelFunc, type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
 
 /** Enough to be fast, few enough to add without losing digits. */
 const ROWS_AT_ONCE = 128;
@@ -15,7 +15,7 @@ type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean
 
 /** Makes the kernel, keeping the stock one for every other reduction. */
 export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
-  const stock = getKernel(name, "wasm").kernelFunc;
+  const stock = stockKernel(name);
   return {
     name,
     run(call: KernelCall<Attributes>): TensorInfo {
@@ -23,9 +23,7 @@ export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
       const rank = input.shape.length;
       const axes = util.parseAxisParam(call.attrs.axis, input.shape);
       const leading = rank >= 2 && axes.length === rank - 1 && axes.every((axis) => axis < rank - 1);
-      if (!leading || input.dtype !== "float32") {
-        return (stock as unknown as (call: unknown) => TensorInfo)(call) as ReturnType<KernelFunc> & TensorInfo;
-      }
+      if (!leading || input.dtype !== "float32") return stock(call);
       const channels = input.shape[rank - 1]!;
       const shape = call.attrs.keepDims ? [...new Array<number>(rank - 1).fill(1), channels] : [channels];
       const { output, out, views } = heapViews(call.backend, shape, { x: input });
