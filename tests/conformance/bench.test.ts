@@ -61,7 +61,8 @@ test("a target that dies, one of another shape and one that is missing are entri
     momentOf([fine, dying, hungry, other, missing], probeInputs(bundle), {
       rule,
       scenarios: [],
-      execArgv: ["--import", "tsx", "--conditions=@distillate/source", "--max-old-space-size=96"],
+      // Enough for those that only die, reached soon by the one that is hungry.
+      execArgv: ["--import", "tsx", "--conditions=@distillate/source", "--max-old-space-size=256"],
       onReport: async (sofar) => void saved.push(sofar),
     }),
   );
