@@ -19,6 +19,8 @@ import { startTraining } from "../src/parallel/start-training.ts";
 import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const BATCH = 64;
+/** V8 compiles on other threads, which so many seconds of steps have behind them: a training runs for minutes. */
+const WARM_SECONDS = 6;
 const RATE = 1e-3;
 /** What may follow an engine's name: without its graphs, convolutions in bfloat16, so many workers. */
 const VARIANT = /^(?<engine>.*?)(?:-(?<variant>eager|bfloat16)|-x(?<count>\d+))?$/;
@@ -102,16 +104,23 @@ const labels = tf.tensor1d(
 const step = await (prototype ? prototypeStep : ourStep)(model, inputs, labels);
 
 const firstLoss = await step();
-// The first ones are recorded where the engine has graphs.
-for (let warm = 0; warm < 4; warm++) await step();
-const times: number[] = [];
-const usedBefore = process.cpuUsage();
 let loss = firstLoss;
-for (const start = performance.now(); performance.now() - start < Number(seconds) * 1000 || times.length < 3; ) {
-  const before = performance.now();
-  loss = await step();
-  times.push(performance.now() - before);
+
+/** Milliseconds of each step that is taken in so many seconds, and of `fewest` at least. */
+async function timesOf(seconds: number, fewest: number): Promise<number[]> {
+  const times: number[] = [];
+  for (const start = performance.now(); performance.now() - start < seconds * 1000 || times.length < fewest; ) {
+    const before = performance.now();
+    loss = await step();
+    times.push(performance.now() - before);
+  }
+  return times;
 }
+
+// The first ones are recorded where the engine has graphs.
+await timesOf(WARM_SECONDS, 4);
+const usedBefore = process.cpuUsage();
+const times = await timesOf(Number(seconds), 3);
 const used = process.cpuUsage(usedBefore);
 const cpuMilliseconds = (used.user + used.system) / 1000 / times.length;
 times.sort((a, b) => a - b);

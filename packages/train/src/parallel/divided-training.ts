@@ -17,7 +17,7 @@ import type { InputRecipe } from "../data/fill-inputs.ts";
 import { type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
 import { ownWeights, readWeights, sizeOf, splitBy, writeWeights } from "./flat-weights.ts";
 import { type Learner, learnShare, lossNames, type ShareTask } from "./learn-share.ts";
-import { meanOfShares } from "./mean-of-shares.ts";
+import { meanOver } from "./mean-of-shares.ts";
 import { writeNetwork } from "./network-copy.ts";
 import { startTeam } from "./team.ts";
 
@@ -47,10 +47,10 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     workers,
   };
   const memory = makeBoardMemory(sizes);
-  const board = openBoard(memory, sizes);
+  const board = openBoard(memory.buffer, sizes);
   const inside = typeof teacher === "object" ? teacher : undefined;
   const team = await startTeam({
-    memory,
+    memory: memory.buffer,
     sizes,
     network: await writeNetwork(network),
     ...(inside && { teacher: await writeNetwork(inside) }),
@@ -61,7 +61,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
   const learner: Learner = { network, objective, ...(inside && { teacher: inside }), recipe, workers, worker: 0 };
   const lengths = { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) };
   const before = new Float32Array(lengths.own);
-  const mean = new Float32Array(sizes.findings);
+  const meanOfShares = meanOver(memory, board, lengths);
   let steps = 0;
   return {
     async take(batch, moment) {
@@ -85,7 +85,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
         writeWeights(own, before);
         throw error;
       }
-      const found = meanOfShares(board.findings, lengths, batch.size, mean);
+      const found = meanOfShares(batch.size);
       writeWeights(own, found.own);
       tf.tidy(() => update(parts, gradientsIn(model, found.gradients), updateNumbers(parts, moment)));
       steps++;

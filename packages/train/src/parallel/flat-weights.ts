@@ -35,6 +35,7 @@ export function readWeights(weights: Weights, values: Float32Array): void {
 export function writeWeights(weights: Weights, values: Float32Array): void {
   const parts = splitBy(weights, values);
   for (const [i, weight] of weights.entries()) {
+    // A new tensor: the backend keeps packed copies of filters until the tensor that they are of is gone.
     const value = tf.tensor(parts[i]!, weight.shape as number[]);
     weight.write(value);
     value.dispose();

@@ -1,3 +1,7 @@
+/** What all workers of a step found as one, computed where it lies. */
+import { instantiate, type SharedWasmMemory } from "../engine/simd/instantiate.ts";
+import { WEIGHTED_SUM } from "../engine/simd/weighted-sum.ts";
+import type { Board } from "./board.ts";
 import { shareOf } from "./shares.ts";
 
 /** Where in a worker's findings what lies. */
@@ -8,65 +12,60 @@ export interface Findings {
   readonly losses: Float32Array;
 }
 
+/** Writes the mean of a batch of so many samples on the board. */
+export type MeanOfShares = (size: number) => Findings;
+
 /**
- * What all workers found as one, weighted by the sizes of their shares, in the workers' order:
+ * Averages what all workers found by the sizes of their shares, in the workers' order:
  *
  *   sum over w of  n_w / n  f_w          and for weights, so that what nobody changed stays to the bit, with the last worker l
  *   f_l + sum over w of  n_w / n (f_w - f_l)
  *
- * @param found - Gradients, own weights and losses of each worker, one after the other.
- * @param size - Samples of the batch.
- * @param mean - Where it is written: as long as what a worker found.
+ * @param memory - The one that the board lies in, with gradients, own weights and losses of each worker one after the other.
  */
-export function meanOfShares(
-  found: readonly Float32Array[],
+export function meanOver(
+  memory: SharedWasmMemory,
+  { findings, mean, shares }: Board,
   sizes: { readonly gradients: number; readonly own: number },
-  size: number,
-  mean: Float32Array,
-): Findings {
-  const weights = found.map((_, worker) => {
-    const [from, to] = shareOf(size, found.length, worker);
-    return (to - from) / size;
-  });
+): MeanOfShares {
+  const { weightedSum } = instantiate<{
+    weightedSum(a: number, b: number, weights: number, out: number, size: number): void;
+  }>([WEIGHTED_SUM], memory);
+  const addUp = (a: Float32Array, ofA: number, b: Float32Array, ofB: number): void => {
+    shares.set([ofA, ofB]);
+    weightedSum(a.byteOffset, b.byteOffset, shares.byteOffset, mean.byteOffset, mean.length);
+  };
   const ownEnd = sizes.gradients + sizes.own;
-  // A share may be empty, and then nothing was found: the last worker's is the largest.
-  const last = found.length - 1;
-  const shares = found.map((values, worker) => ({ values, weight: weights[worker]! }));
-  addUp(
-    shares.filter(({ weight }) => weight > 0),
-    mean,
-  );
-  for (let i = sizes.gradients; i < ownEnd; i++) {
-    const start = found[last]![i]!;
-    let sum = start;
-    for (let worker = 0; worker < last; worker++) {
-      if (weights[worker]! > 0) sum += weights[worker]! * (found[worker]![i]! - start);
-    }
-    mean[i] = sum;
-  }
-  return {
+  const found: Findings = {
     gradients: mean.subarray(0, sizes.gradients),
     own: mean.subarray(sizes.gradients, ownEnd),
     losses: mean.subarray(ownEnd),
   };
-}
-
-interface Weighted {
-  readonly values: Float32Array;
-  readonly weight: number;
-}
-
-/** The weighted sum, in order; the first two in one pass, since memory is what this waits for. */
-function addUp(shares: readonly Weighted[], sum: Float32Array): void {
-  const [first, second, ...more] = shares;
-  if (second === undefined) {
-    for (let i = 0; i < sum.length; i++) sum[i] = first!.weight * first!.values[i]!;
-    return;
-  }
-  const { values: a, weight: weightOfA } = first!;
-  const { values: b, weight: weightOfB } = second;
-  for (let i = 0; i < sum.length; i++) sum[i] = weightOfA * a[i]! + weightOfB * b[i]!;
-  for (const { values, weight } of more) {
-    for (let i = 0; i < sum.length; i++) sum[i]! += weight * values[i]!;
-  }
+  // A share may be empty, and then nothing was found: the last worker's is the largest.
+  const last = findings.at(-1)!;
+  return (size) => {
+    const weights = findings.map((_, worker) => {
+      const [from, to] = shareOf(size, findings.length, worker);
+      return (to - from) / size;
+    });
+    const [first, ...others] = findings.flatMap((values, worker) => {
+      const weight = weights[worker]!;
+      return weight > 0 ? [{ values, weight }] : [];
+    });
+    if (others.length === 0) mean.set(first!.values);
+    for (const [i, { values, weight }] of others.entries()) {
+      // The first two in one pass, since memory is what this waits for.
+      if (i === 0) addUp(first!.values, first!.weight, values, weight);
+      else addUp(mean, 1, values, weight);
+    }
+    for (let i = sizes.gradients; i < ownEnd; i++) {
+      const start = last[i]!;
+      let sum = start;
+      for (let worker = 0; worker < findings.length - 1; worker++) {
+        if (weights[worker]! > 0) sum += weights[worker]! * (findings[worker]![i]! - start);
+      }
+      mean[i] = sum;
+    }
+    return found;
+  };
 }

@@ -17,7 +17,7 @@ import { segmentSum } from "./segment-sum.ts";
 import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 6;
+export const KERNELS_REVISION = 7;
 
 let installed = false;
 

@@ -1,0 +1,33 @@
+/** The sum of two arrays, each times a number, four floats an instruction. Products are rounded before they are added. */
+import {
+  bump,
+  type Code,
+  defineFunction,
+  FOUR,
+  type FunctionSource,
+  i32,
+  type Lanes,
+  loopWhile,
+  ONE,
+} from "./assembler.ts";
+
+/** `weightedSum(a, b, weights, out, size)`: out[i] = weights[0] a[i] + weights[1] b[i]; `out` may be `a` or `b`. */
+export const WEIGHTED_SUM: FunctionSource = defineFunction("weightedSum", 5, ([a, b, weights, out, size], local) => {
+  const registers = { v128: [local("v128"), local("v128")], f32: [local("f32"), local("f32")] };
+  const stretch = (lanes: Lanes): Code => {
+    const [ofA, ofB] = registers[lanes.type];
+    return [
+      ...[ofA, ofB].flatMap((weight, i) => weight!.set(lanes.broadcast(weights!.get, i * 4))),
+      ...loopWhile(i32.greaterEqual(size!.get, i32.const(lanes.bytes / 4)), [
+        ...lanes.store(
+          out!.get,
+          lanes.add(lanes.mul(lanes.load(a!.get, 0), ofA!.get), lanes.mul(lanes.load(b!.get, 0), ofB!.get)),
+          0,
+        ),
+        ...[a, b, out].flatMap((pointer) => bump(pointer!, i32.const(lanes.bytes))),
+        ...bump(size!, i32.const(-lanes.bytes / 4)),
+      ]),
+    ];
+  };
+  return [stretch(FOUR), stretch(ONE)];
+});
