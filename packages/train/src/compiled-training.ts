@@ -220,7 +220,8 @@ function scalars(numbers: Readonly<Record<string, number>>): Tensors {
   return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, tf.scalar(value)]));
 }
 
-function named<Value>(prefix: string, values: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
+/** Values under names with a prefix. */
+export function named<Value>(prefix: string, values: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value]));
 }
 

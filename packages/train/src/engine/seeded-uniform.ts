@@ -5,7 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { nextUnit, randomFor } from "../random.ts";
 
-/** The kernel of an engine that draws them itself: input `step` (int32), attributes `shape` and `seed`. */
+/** The kernel of an engine that draws them itself: input `step` (int32), attributes `shape`, `seed` and `skip`. */
 export const SEEDED_UNIFORM = "SeededUniform";
 
 /**
@@ -16,7 +16,7 @@ export const SEEDED_UNIFORM = "SeededUniform";
 export function seededUniform(shape: readonly number[], seed: number, step: number | tf.Scalar, skip = 0): tf.Tensor {
   if (tf.getKernel(SEEDED_UNIFORM, tf.getBackend())) {
     const at = typeof step === "number" ? tf.scalar(step, "int32") : step;
-    return tf.engine().runKernel(SEEDED_UNIFORM, { step: at }, { shape: [...shape], seed }) as tf.Tensor;
+    return tf.engine().runKernel(SEEDED_UNIFORM, { step: at }, { shape: [...shape], seed, skip }) as tf.Tensor;
   }
   const random = randomFor(seed, typeof step === "number" ? step : step.dataSync()[0]!);
   for (let i = 0; i < skip; i++) nextUnit(random);

@@ -16,7 +16,7 @@ import type { Images } from "../data/dataset.ts";
 import type { InputRecipe } from "../data/fill-inputs.ts";
 import { type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
 import { ownWeights, readWeights, sizeOf, splitBy, writeWeights } from "./flat-weights.ts";
-import { type Learner, learnShare, lossNames, type ShareTask } from "./learn-share.ts";
+import { lossNames, makeLearner, type ShareTask } from "./learn-share.ts";
 import { meanOver } from "./mean-of-shares.ts";
 import { writeNetwork } from "./network-copy.ts";
 import { startTeam } from "./team.ts";
@@ -34,7 +34,7 @@ export interface DividedParts extends TrainingParts {
  * @throws DistillateError `worker-died` where they cannot start.
  */
 export async function divideTraining(parts: DividedParts, workers: number): Promise<CompiledTraining> {
-  const { network, objective, teacher, recipe, images, batchSize } = parts;
+  const { network, objective, teacher, recipe, images, batchSize, capture = true, onFallback } = parts;
   const { model } = network;
   const own = ownWeights(model);
   const classes = model.outputs[0]!.shape.at(-1)!;
@@ -57,12 +57,16 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     objective,
     recipe,
     workers,
+    capture,
   });
-  const learner: Learner = { network, objective, ...(inside && { teacher: inside }), recipe, workers, worker: 0 };
+  const learner = makeLearner({
+    ...{ network, objective, recipe, workers, worker: 0, capture },
+    ...(inside && { teacher: inside }),
+    ...(onFallback && { onFallback }),
+  });
   const lengths = { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) };
   const before = new Float32Array(lengths.own);
   const meanOfShares = meanOver(memory, board, lengths);
-  let steps = 0;
   return {
     async take(batch, moment) {
       const said = typeof teacher === "function" ? (await teacher(batch)).logits : undefined;
@@ -77,7 +81,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       const others = team.work(task);
       // It is awaited below, unless this thread's own share throws.
       others.catch(() => undefined);
-      learnShare(learner, board, task);
+      learner.learn(board, task);
       try {
         await others;
       } catch (error) {
@@ -88,13 +92,15 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       const found = meanOfShares(batch.size);
       writeWeights(own, found.own);
       tf.tidy(() => update(parts, gradientsIn(model, found.gradients), updateNumbers(parts, moment)));
-      steps++;
       return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
     },
-    // There is no graph.
+    // Each worker does so when an epoch begins.
     recheck: () => undefined,
-    stats: () => ({ eager: steps, recorded: 0, captured: 0, programs: 0 }),
-    dispose: team.dispose,
+    stats: learner.stats,
+    dispose() {
+      team.dispose();
+      learner.dispose();
+    },
   };
 }
 

@@ -3,23 +3,41 @@
  * it, written where all can read it.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { gradientsOf, type LearningParts, lessonOf, type Moment } from "../compiled-training.ts";
+import { gradientsOf, type LearningParts, lessonOf, type Moment, named } from "../compiled-training.ts";
 import type { Batch } from "../data/batches.ts";
 import { fillInputs, type InputRecipe } from "../data/fill-inputs.ts";
 import type { TappedModel } from "../distill/taps.ts";
+import {
+  type CompiledStep,
+  compileStep,
+  type Fallback,
+  type StepStats,
+  type Tensors,
+} from "../engine/capture/compile-step.ts";
 import type { LossTerm } from "../losses/index.ts";
 import type { Board } from "./board.ts";
 import { ownWeights, valuesOf } from "./flat-weights.ts";
 import { shareOf } from "./shares.ts";
 
 /** What all workers have alike. */
-export interface Learner extends LearningParts {
+export interface LearnerParts extends LearningParts {
   /** A teacher inside of the step. */
   readonly teacher?: TappedModel;
   readonly recipe: InputRecipe;
   readonly workers: number;
   /** Which of them this is. */
   readonly worker: number;
+  /** `false` runs every step eagerly. */
+  readonly capture?: boolean;
+  readonly onFallback?: (fallback: Fallback) => void;
+}
+
+/** A worker of a training. */
+export interface Learner {
+  /** Does its part of a step; nothing where its share is empty. */
+  learn(board: Board, task: ShareTask): void;
+  stats(): StepStats;
+  dispose(): void;
 }
 
 /** What all workers are told of a step. */
@@ -37,31 +55,72 @@ export function lossNames(objective: readonly LossTerm[]): readonly string[] {
   return [...objective.map(({ name }) => name), "total"];
 }
 
-/** Does worker `worker`'s part; nothing where its share is empty. */
-export function learnShare(learner: Learner, board: Board, task: ShareTask): void {
-  const { network, objective, recipe, workers, worker } = learner;
-  const [from, to] = shareOf(task.size, workers, worker);
-  if (from === to) return;
-  const lesson = lessonFor(learner, board, task, from, to);
-  tf.tidy(() => {
-    const said = task.said && board.said.subarray(from * task.said, to * task.said);
-    const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
-    const inputs = lessonOf({ objective, preprocess: recipe.preprocess }, lesson, outputs, task);
-    const { losses, gradients } = gradientsOf(learner, inputs, from);
-    const findings = [
-      ...network.model.trainableWeights.map(({ name }) => gradients.get(name)!),
-      ...ownWeights(network.model).map((weight) => weight.read()),
-      ...lossNames(objective).map((name) => losses[name]!),
-    ];
-    let at = 0;
-    for (const tensor of findings) {
-      board.findings[worker]!.set(valuesOf(tensor), at);
-      at += tensor.size;
-    }
-  });
+/** Makes a worker, whose steps are recorded and run again as those of an undivided training. */
+export function makeLearner(parts: LearnerParts): Learner {
+  const { network, objective, recipe, workers, worker, capture = true, onFallback } = parts;
+  const trained = network.model.trainableWeights.map(({ name }) => name);
+  const names = lossNames(objective);
+  // Where a share begins in its batch decides on its masks, and is frozen: shares that begin elsewhere are steps of their own.
+  const learnFrom = (from: number) => (inputs: Tensors) => {
+    const { losses, gradients } = gradientsOf(parts, inputs, from);
+    return {
+      ...named("gradient", Object.fromEntries(trained.map((name) => [name, gradients.get(name)!]))),
+      ...named("loss", losses),
+    };
+  };
+  const steps = new Map<number, CompiledStep>();
+  const stepFrom = (from: number): CompiledStep => {
+    const known =
+      steps.get(from) ?? compileStep(learnFrom(from), { optimizer: null, capture, ...(onFallback && { onFallback }) });
+    steps.set(from, known);
+    return known;
+  };
+  let epoch = 0;
+  const learn: Learner["learn"] = (board, task) => {
+    const [from, to] = shareOf(task.size, workers, worker);
+    if (from === to) return;
+    if (Math.floor(task.epoch) > epoch) for (const step of steps.values()) step.recheck();
+    epoch = Math.floor(task.epoch);
+    tf.tidy(() => {
+      const said = task.said && board.said.subarray(from * task.said, to * task.said);
+      const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
+      const lesson = lessonFor(parts, board, task, from, to);
+      const inputs = lessonOf({ objective, preprocess: recipe.preprocess }, lesson, outputs, task);
+      const found = stepFrom(from).run(inputs);
+      const findings = [
+        ...trained.map((name) => found[`gradient.${name}`]!),
+        ...ownWeights(network.model).map((weight) => weight.read()),
+        ...names.map((name) => found[`loss.${name}`]!),
+      ];
+      let at = 0;
+      for (const tensor of findings) {
+        board.findings[worker]!.set(valuesOf(tensor), at);
+        at += tensor.size;
+      }
+    });
+  };
+  return {
+    learn,
+    stats: () =>
+      [...steps.values()]
+        .map((step) => step.stats())
+        .reduce(addCounts, { eager: 0, recorded: 0, captured: 0, programs: 0 }),
+    dispose() {
+      for (const step of steps.values()) step.dispose();
+    },
+  };
 }
 
-function lessonFor({ recipe }: Learner, board: Board, task: ShareTask, from: number, to: number) {
+function addCounts(a: StepStats, b: StepStats): StepStats {
+  return {
+    eager: a.eager + b.eager,
+    recorded: a.recorded + b.recorded,
+    captured: a.captured + b.captured,
+    programs: a.programs + b.programs,
+  };
+}
+
+function lessonFor({ recipe }: LearnerParts, board: Board, task: ShareTask, from: number, to: number) {
   const { size, classes, mixed, labelled } = task;
   const length = recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
   const inputs = new Float32Array((to - from) * length);

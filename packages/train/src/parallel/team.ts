@@ -3,11 +3,11 @@ import { DistillateError } from "@distillate/bundle";
 import type { LossTerm } from "../losses/index.ts";
 import { moduleBeside, startThread } from "../thread.ts";
 import type { BoardSizes } from "./board.ts";
-import type { Learner, ShareTask } from "./learn-share.ts";
+import type { LearnerParts, ShareTask } from "./learn-share.ts";
 import type { NetworkMessage } from "./network-copy.ts";
 
 /** What a thread begins with. */
-export interface WorkerSetup extends Pick<Learner, "recipe" | "workers" | "worker"> {
+export interface WorkerSetup extends Pick<LearnerParts, "recipe" | "workers" | "worker" | "capture"> {
   readonly memory: SharedArrayBuffer;
   readonly sizes: BoardSizes;
   readonly network: NetworkMessage;

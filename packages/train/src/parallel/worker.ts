@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { selectEngine } from "../engine/select.ts";
 import { openBoard } from "./board.ts";
 import { writeWeights } from "./flat-weights.ts";
-import { type Learner, learnShare, type ShareTask } from "./learn-share.ts";
+import { makeLearner, type ShareTask } from "./learn-share.ts";
 import { readNetwork } from "./network-copy.ts";
 import type { WorkerAnswer, WorkerSetup } from "./team.ts";
 
@@ -22,15 +22,16 @@ async function answerTo(work: () => unknown): Promise<void> {
 async function start(): Promise<void> {
   await selectEngine({ engine: "wasm" });
   const board = openBoard(memory, sizes);
-  const learner: Learner = {
+  const { model, names } = await readNetwork(network);
+  const learner = makeLearner({
     ...rest,
-    network: await readNetwork(network),
+    network: { model, names },
     ...(teacher && { teacher: await readNetwork(teacher) }),
-  };
+  });
   parentPort!.on("message", (task: ShareTask) =>
     answerTo(() => {
-      writeWeights(learner.network.model.weights, board.weights);
-      learnShare(learner, board, task);
+      writeWeights(model.weights, board.weights);
+      learner.learn(board, task);
     }),
   );
 }

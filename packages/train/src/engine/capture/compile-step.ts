@@ -1,17 +1,18 @@
 /**
  * A training step at graph speed: the first calls run eagerly and are recorded; once two recordings agree node for node, the step
- * is one session run (TensorFlow's `tf.function`, by tracing instead of by source).
+ * is one session run (TensorFlow's `tf.function`, by tracing instead of by source). On the wasm engine it is its kernels one after
+ * the other.
  *
- * Whatever JavaScript computes inside of the step is frozen in the graph, so it must not change. Per-step values are inputs
+ * Whatever JavaScript computes inside of the step is frozen in what was recorded, so it must not change. Per-step values are inputs
  * (tensors) or declared feeds (numbers). What changes all the same is found: by the comparison of the first recordings, and later
  * by {@link CompiledStep.recheck}, which also happens by itself now and then.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { tensorflowBackend } from "./binding.ts";
+import { recorderOfEngine } from "./engines.ts";
 import { type Precision, withoutGraphs } from "./half-precision.ts";
-import { loadProgram, type Program } from "./program.ts";
-import { reconcile, type Traced } from "./reconcile.ts";
-import { type Obstacle, recordStep } from "./recorder.ts";
+import type { Obstacle } from "./recorder.ts";
+import type { StepProgram, StepRecorder, Traced } from "./step-recorder.ts";
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
@@ -52,7 +53,7 @@ export interface StepStats {
   readonly eager: number;
   readonly recorded: number;
   readonly captured: number;
-  /** Graphs that were built, one for each kind of inputs. */
+  /** Programs that were made, one for each kind of inputs. */
   readonly programs: number;
 }
 
@@ -72,7 +73,7 @@ export interface CompiledStep {
 const RECHECK_EVERY = 2000;
 /** Steps that are recorded before a step counts as one that never settles. */
 const MOST_RECORDINGS = 6;
-/** Kinds of inputs that get a graph; more would mean that shapes change all the time. */
+/** Kinds of inputs that get a program; more would mean that shapes change all the time. */
 const MOST_PROGRAMS = 8;
 /** Relative distance of a feed between two recordings: tells it from every constant, and is nothing to a training. */
 const NUDGE = 2 ** -20;
@@ -81,9 +82,9 @@ const TINY = 1e-20;
 /** One kind of inputs: names, types and shapes. */
 interface Kind {
   recordings: number;
-  last?: Traced;
+  last?: Traced<unknown>;
   outputs?: readonly string[];
-  program?: Program;
+  program?: StepProgram;
   /** Captured steps since it was last compared. */
   unchecked: number;
   isDue: boolean;
@@ -104,6 +105,7 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
   };
   const feedValues = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, () => feed.get()]));
   const kinds = new Map<string, Kind>();
+  let recorder: StepRecorder<unknown> | undefined;
   const count = { eager: 0, recorded: 0, captured: 0, programs: 0 };
   const reported = new Set<string>();
 
@@ -117,13 +119,18 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     kind.program?.dispose();
     delete kind.program;
   };
+  const keepLast = (kind: Kind, traced?: Traced<unknown>): void => {
+    if (kind.last) recorder!.drop(kind.last.recording);
+    delete kind.last;
+    if (traced) kind.last = traced;
+  };
   const stayEager = (kind: Kind, fallback: Fallback): void => {
     dropProgram(kind);
     kind.isEager = true;
-    delete kind.last;
+    keepLast(kind);
     report(fallback);
   };
-  /** A graph that no longer says what the step does goes; the step may get another. */
+  /** A program that no longer says what the step does goes; the step may get another. */
   const startAnew = (kind: Kind, fallback: Fallback): void => {
     dropProgram(kind);
     kind.recordings = 1;
@@ -137,13 +144,12 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
   };
 
   const record = (kind: Kind, inputs: Tensors): Tensors => {
-    const backend = tensorflowBackend()!;
     count.recorded++;
     kind.recordings++;
     const nudged = nudge(feeds, kind.recordings);
     let names: readonly string[] = [];
     try {
-      const { outputs, recording, obstacle } = recordStep(backend, Object.values(inputs), () => {
+      const { outputs, recording, obstacle } = recorder!.record(Object.values(inputs), () => {
         // Set inside of the recording: some optimisers keep a tensor of their rate.
         for (const [name, value] of Object.entries(nudged.now)) feeds[name]!.set(value);
         const result = tf.tidy(() => step(inputs) as tf.TensorContainerObject) as Tensors;
@@ -161,12 +167,11 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
   };
 
   /** Compares a new recording with the one before; equal ones become a program. */
-  const settle = (kind: Kind, traced: Traced, names: readonly string[]): void => {
-    const previous = kind.last;
-    kind.last = traced;
+  const settle = (kind: Kind, traced: Traced<unknown>, names: readonly string[]): void => {
     kind.isDue = false;
-    if (previous === undefined) return;
-    const result = reconcile(previous, traced);
+    const result = kind.last && recorder!.reconcile(kind.last, traced);
+    keepLast(kind, traced);
+    if (result === undefined) return;
     const wasCaptured = kind.program !== undefined;
     if ("reason" in result) {
       if (wasCaptured) startAnew(kind, { ...result, suspectSteps: kind.unchecked });
@@ -176,7 +181,7 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     kind.unchecked = 0;
     if (wasCaptured) return;
     try {
-      kind.program = loadProgram(tensorflowBackend()!, result, precision);
+      kind.program = result.load();
       kind.outputs = names;
       count.programs++;
     } catch (error) {
@@ -192,14 +197,16 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     if (known) return known;
     const kind: Kind = { recordings: 0, unchecked: 0, isDue: false, isEager: false };
     kinds.set(key, kind);
-    if (options.capture === false) kind.isEager = true;
-    else if (tensorflowBackend() === undefined) {
+    if (options.capture === false) {
       kind.isEager = true;
-      // Without graphs there is nothing else to fall back from.
-      const fallback = withoutGraphs(precision);
-      if (fallback) report(fallback);
-    } else if (count.programs >= MOST_PROGRAMS) {
-      const reason = `inputs of ${MOST_PROGRAMS} kinds have a graph already; further shapes get none`;
+      return kind;
+    }
+    const fallback = tensorflowBackend() === undefined ? withoutGraphs(precision) : undefined;
+    if (fallback) report(fallback);
+    recorder ??= recorderOfEngine(precision, Object.keys(feeds).length > 0);
+    if (recorder === undefined) kind.isEager = true;
+    else if (count.programs >= MOST_PROGRAMS) {
+      const reason = `inputs of ${MOST_PROGRAMS} kinds have a program already; further shapes get none`;
       stayEager(kind, { reason });
     }
     return kind;
@@ -226,7 +233,10 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     sync,
     stats: () => ({ ...count }),
     dispose() {
-      for (const { program } of kinds.values()) program?.dispose();
+      for (const kind of kinds.values()) {
+        kind.program?.dispose();
+        keepLast(kind);
+      }
       kinds.clear();
     },
   };

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { buildGraph } from "./graph-builder.ts";
-import { reconcile, type Traced } from "./reconcile.ts";
+import { reconcile } from "./reconcile.ts";
+import type { Recording } from "./recorder.ts";
+import type { Traced } from "./step-recorder.ts";
 
 /** A step that multiplies its input by a constant. */
-const traced = (factor: number, feeds: Record<string, number> = {}, more: object = {}): Traced => {
+const traced = (factor: number, feeds: Record<string, number> = {}, more: object = {}): Traced<Recording> => {
   const graph = buildGraph();
   const x = graph.placeholder(1, []);
   const constant = graph.constant({ shape: [], dtype: 1, values: Float32Array.of(factor) });
@@ -16,7 +18,7 @@ const traced = (factor: number, feeds: Record<string, number> = {}, more: object
     variables: [],
     changes: new Set(),
   };
-  return { recording: { ...recording, ...more } as Traced["recording"], feeds };
+  return { recording: { ...recording, ...more } as Traced<Recording>["recording"], feeds };
 };
 
 test("equal recordings are the step", () => {

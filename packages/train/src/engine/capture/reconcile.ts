@@ -9,12 +9,7 @@ import { DTYPES } from "./binding.ts";
 import { typeOf } from "./graph-builder.ts";
 import type { Attr, GraphNode } from "./graph-def.ts";
 import type { Obstacle, Recording } from "./recorder.ts";
-
-/** A recording, with the values that the feeds had meanwhile. */
-export interface Traced {
-  readonly recording: Recording;
-  readonly feeds: Readonly<Record<string, number>>;
-}
+import type { Traced } from "./step-recorder.ts";
 
 /** A recording that holds for every step: feeds are placeholders. */
 export interface Reconciled extends Recording {
@@ -23,7 +18,7 @@ export interface Reconciled extends Recording {
 }
 
 /** Puts feeds in the place of the constants that follow them; otherwise names the first difference. */
-export function reconcile(one: Traced, other: Traced): Reconciled | Obstacle {
+export function reconcile(one: Traced<Recording>, other: Traced<Recording>): Reconciled | Obstacle {
   const [a, b] = [one.recording, other.recording];
   if (a.nodes.length !== b.nodes.length) {
     const place = a.nodes.findIndex((node, i) => node.op !== b.nodes[i]?.op);

@@ -22,7 +22,7 @@ import { addonOf, watch } from "./watch.ts";
 
 /** Why a step cannot be captured. */
 export interface Obstacle {
-  /** The TensorFlow op at which it was found, where it was at one. */
+  /** The op, or kernel, at which it was found, where it was at one. */
   readonly op?: string;
   readonly reason: string;
 }
@@ -51,10 +51,10 @@ export interface InPlaceUpdate {
   readonly inputs: readonly tf.Tensor[];
 }
 
-/** What came of {@link recordStep}: its outputs are right in any case. */
-export interface Recorded {
+/** What came of recording a step: its outputs are right in any case. */
+export interface Recorded<What> {
   readonly outputs: readonly tf.Tensor[];
-  readonly recording?: Recording;
+  readonly recording?: What;
   readonly obstacle?: Obstacle;
 }
 
@@ -77,7 +77,7 @@ export function recordStep(
   backend: TensorflowBackend,
   inputs: readonly tf.Tensor[],
   step: () => readonly tf.Tensor[],
-): Recorded {
+): Recorded<Recording> {
   const addon = addonOf(backend);
   const graph = buildGraph();
   const symbols = new Map<number, string>();

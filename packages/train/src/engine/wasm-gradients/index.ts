@@ -13,6 +13,7 @@ import { installGradient, installKernel } from "./kernel.ts";
 import { maxPool } from "./max-pool.ts";
 import { reduceLeading } from "./reduce-leading.ts";
 import { reluGradient, reluGradients } from "./relu.ts";
+import { seededUniform } from "./seeded-uniform.ts";
 import { segmentSum } from "./segment-sum.ts";
 import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
@@ -34,6 +35,7 @@ export function installWasmGradients(): void {
     depthwiseInput,
     maxPool,
     segmentSum,
+    seededUniform,
     adamUpdate,
     reluGradient,
     trainBatchNorm,

@@ -1,0 +1,23 @@
+/** Random numbers of a seed and a step as a kernel, so that a step that draws them can be recorded: see ../seeded-uniform.ts. */
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { nextUnit, randomFor } from "../../random.ts";
+import { SEEDED_UNIFORM } from "../seeded-uniform.ts";
+import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+
+interface Attributes {
+  readonly shape: readonly number[];
+  readonly seed: number;
+  readonly skip: number;
+}
+
+export const seededUniform: GradientKernel = {
+  name: SEEDED_UNIFORM,
+  run({ inputs, attrs: { shape, seed, skip }, backend }: KernelCall<Attributes>): TensorInfo {
+    const [step] = backend.typedArrayFromHeap(inputs.step!);
+    const random = randomFor(seed, step!);
+    const { output, out } = heapViews(backend, shape, {});
+    for (let i = 0; i < skip; i++) nextUnit(random);
+    for (let i = 0; i < out.length; i++) out[i] = nextUnit(random);
+    return output;
+  },
+};
