@@ -20,7 +20,7 @@ import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const BATCH = 64;
 /** V8 compiles on other threads, which so many seconds of steps have behind them: a training runs for minutes. */
-const WARM_SECONDS = 10;
+const WARM_SECONDS = 5;
 const RATE = 1e-3;
 /** What may follow an engine's name: without its graphs, convolutions in bfloat16, so many workers. */
 const VARIANT = /^(?<engine>.*?)(?:-(?<variant>eager|bfloat16)|-x(?<count>\d+))?$/;

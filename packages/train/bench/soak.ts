@@ -1,23 +1,27 @@
 /**
- * `node --import tsx --conditions=@distillate/source packages/train/bench/soak.ts [--steps 100000] [--model mlp]`
+ * `node --import tsx --conditions=@distillate/source packages/train/bench/soak.ts [--engine wasm] [--steps 100000] [--model mlp]`
  *
- * Many captured steps in one process: resident memory after the first thousand and at the end, and what is left in tfjs and in the
- * addon. A line of JSON; exit status 1 where memory grew by 20 MB or more, or a tensor was left.
+ * Many captured steps in one process: resident memory after the first thousand and at the end, and what is left in tfjs and in
+ * its backend. A line of JSON; exit status 1 where memory grew by 20 MB or more, or a tensor was left.
  */
 import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { compileTraining } from "../src/compiled-training.ts";
-import { selectEngine } from "../src/engine/select.ts";
+import { type EngineName, selectEngine } from "../src/engine/select.ts";
 import { startOptimizer } from "../src/optimizers/apply.ts";
 import { makeOptimizer } from "../src/optimizers/index.ts";
 import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const { values } = parseArgs({
-  options: { steps: { type: "string", default: "100000" }, model: { type: "string", default: "mlp" } },
+  options: {
+    engine: { type: "string", default: "tensorflow" },
+    steps: { type: "string", default: "100000" },
+    model: { type: "string", default: "mlp" },
+  },
 });
 const LIMIT = 20;
 const FIRST = 1000;
-const { version } = await selectEngine({ engine: "tensorflow" });
+const { version } = await selectEngine({ engine: values.engine as EngineName });
 const { shape, build } = BENCH_MODELS[values.model as BenchModelName];
 const [height, width, channels] = shape;
 const model = build();
@@ -31,11 +35,11 @@ const training = compileTraining({
   preprocess: preprocessOf({ shape }),
   training: {},
 });
-const { binding } = tf.backend() as unknown as { readonly binding: { getNumOfTensors(): number } };
+const backend = tf.backend() as tf.KernelBackend & { readonly binding?: { getNumOfTensors(): number } };
 const state = () => ({
   megabytes: process.memoryUsage.rss() / 2 ** 20,
   tensors: tf.memory().numTensors,
-  native: binding.getNumOfTensors(),
+  data: backend.binding?.getNumOfTensors() ?? backend.numDataIds(),
 });
 const batch = {
   size: 64,
@@ -55,4 +59,4 @@ const late = state();
 const grown = late.megabytes - early.megabytes;
 const { captured } = training.stats();
 console.log(JSON.stringify({ model: values.model, version, steps, captured, early, late, grownMegabytes: grown }));
-if (grown >= LIMIT || late.tensors > early.tensors || late.native > early.native) process.exitCode = 1;
+if (grown >= LIMIT || late.tensors > early.tensors || late.data > early.data) process.exitCode = 1;

@@ -35,7 +35,7 @@ export interface Fidelity {
 const PREDICT_BATCH = 256;
 const CALIBRATION_BINS = 15;
 
-/** A model in inference mode, captured where the engine has graphs: for one that is run again and again. */
+/** A model in inference mode, captured where the engine can: for one that is run again and again. */
 export interface Predictor {
   readonly model: LayersModel;
   logits(inputs: tf.Tensor): tf.Tensor;

@@ -28,7 +28,7 @@ export interface ProfileTrainingOptions {
 /** The profile of eager steps, and how the training's own steps compare. */
 export interface TrainingProfile extends Profile {
   readonly batchSize: number;
-  /** A captured step, in milliseconds; absent for an engine without graphs. */
+  /** A captured step, in milliseconds; absent where steps are not captured. */
   readonly captured?: number;
   /** Why steps are not captured. */
   readonly fallbacks: readonly Fallback[];

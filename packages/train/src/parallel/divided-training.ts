@@ -66,6 +66,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
   });
   const lengths = { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) };
   const before = new Float32Array(lengths.own);
+  let isDue = false;
   const meanOfShares = meanOver(memory, board, lengths);
   return {
     async take(batch, moment) {
@@ -77,7 +78,8 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       }
       readWeights(model.weights, board.weights);
       readWeights(own, before);
-      const task = taskOf(batch, moment, said && classes);
+      const task = { ...taskOf(batch, moment, said && classes), ...(isDue && { recheck: true as const }) };
+      isDue = false;
       const others = team.work(task);
       // It is awaited below, unless this thread's own share throws.
       others.catch(() => undefined);
@@ -94,8 +96,9 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       tf.tidy(() => update(parts, gradientsIn(model, found.gradients), updateNumbers(parts, moment)));
       return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
     },
-    // Each worker does so when an epoch begins.
-    recheck: () => undefined,
+    recheck() {
+      isDue = true;
+    },
     stats: learner.stats,
     dispose() {
       team.dispose();

@@ -46,6 +46,8 @@ export interface ShareTask
     Pick<Moment, "step" | "epoch"> {
   /** Samples of the batch with a label; left out where all have one. */
   readonly labelled?: number;
+  /** The next steps of each kind are compared with their programs. */
+  readonly recheck?: true;
   /** Classes that an asked teacher spoke about: its logits are on the board. */
   readonly said?: number;
 }
@@ -75,12 +77,10 @@ export function makeLearner(parts: LearnerParts): Learner {
     steps.set(from, known);
     return known;
   };
-  let epoch = 0;
   const learn: Learner["learn"] = (board, task) => {
     const [from, to] = shareOf(task.size, workers, worker);
+    if (task.recheck) for (const step of steps.values()) step.recheck();
     if (from === to) return;
-    if (Math.floor(task.epoch) > epoch) for (const step of steps.values()) step.recheck();
-    epoch = Math.floor(task.epoch);
     tf.tidy(() => {
       const said = task.said && board.said.subarray(from * task.said, to * task.said);
       const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;

@@ -11,8 +11,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { tensorflowBackend } from "./binding.ts";
 import { recorderOfEngine } from "./engines.ts";
 import { type Precision, withoutGraphs } from "./half-precision.ts";
-import type { Obstacle } from "./recorder.ts";
-import type { StepProgram, StepRecorder, Traced } from "./step-recorder.ts";
+import type { Obstacle, StepProgram, StepRecorder, Traced } from "./step-recorder.ts";
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
@@ -61,12 +60,12 @@ export interface StepStats {
 export interface CompiledStep {
   /** Runs one step; the caller disposes of the outputs. */
   run(inputs: Tensors): Tensors;
-  /** Has the next step of each kind run eagerly and compares it with its graph. */
+  /** Has the next step of each kind run eagerly and compares it with its program. */
   recheck(): void;
   /** Brings all variables up to date. Reading one does that too. */
   sync(): void;
   stats(): StepStats;
-  /** Frees all graphs, after bringing the variables up to date. */
+  /** Frees all programs, after bringing the variables up to date. */
   dispose(): void;
 }
 
@@ -78,6 +77,9 @@ const MOST_PROGRAMS = 8;
 /** Relative distance of a feed between two recordings: tells it from every constant, and is nothing to a training. */
 const NUDGE = 2 ** -20;
 const TINY = 1e-20;
+
+/** Whether some step of this process is being recorded. */
+let isRecording = false;
 
 /** One kind of inputs: names, types and shapes. */
 interface Kind {
@@ -92,7 +94,7 @@ interface Kind {
 }
 
 /**
- * Compiles a step for the engine of this process. An engine without graphs runs it as it is.
+ * Compiles a step for the engine of this process. An engine that has no recorder runs it as it is.
  *
  * @param step - Takes tensors and gives tensors; it may read and assign variables, and nothing else may depend on how often it
  * was called. It runs inside a `tidy`.
@@ -135,6 +137,7 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     dropProgram(kind);
     kind.recordings = 1;
     kind.isEager = count.programs >= MOST_PROGRAMS;
+    if (kind.isEager) keepLast(kind);
     report(fallback);
   };
 
@@ -148,6 +151,7 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
     kind.recordings++;
     const nudged = nudge(feeds, kind.recordings);
     let names: readonly string[] = [];
+    isRecording = true;
     try {
       const { outputs, recording, obstacle } = recorder!.record(Object.values(inputs), () => {
         // Set inside of the recording: some optimisers keep a tensor of their rate.
@@ -162,6 +166,7 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
         stayEager(kind, { reason: "the step makes variables, or disposes of them, each time" });
       return Object.fromEntries(names.map((name, i) => [name, outputs[i]!]));
     } finally {
+      isRecording = false;
       for (const [name, value] of Object.entries(nudged.before)) feeds[name]!.set(value);
     }
   };
@@ -170,22 +175,26 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
   const settle = (kind: Kind, traced: Traced<unknown>, names: readonly string[]): void => {
     kind.isDue = false;
     const result = kind.last && recorder!.reconcile(kind.last, traced);
+    if (kind.program && result && "load" in result) {
+      // The program is what it was made of still.
+      recorder!.drop(traced.recording);
+      kind.unchecked = 0;
+      return;
+    }
     keepLast(kind, traced);
     if (result === undefined) return;
-    const wasCaptured = kind.program !== undefined;
     if ("reason" in result) {
-      if (wasCaptured) startAnew(kind, { ...result, suspectSteps: kind.unchecked });
+      if (kind.program) startAnew(kind, { ...result, suspectSteps: kind.unchecked });
       else if (kind.recordings >= MOST_RECORDINGS) stayEager(kind, result);
       return;
     }
-    kind.unchecked = 0;
-    if (wasCaptured) return;
     try {
       kind.program = result.load();
+      kind.unchecked = 0;
       kind.outputs = names;
       count.programs++;
     } catch (error) {
-      stayEager(kind, { reason: `TensorFlow does not take the graph: ${(error as Error).message}` });
+      stayEager(kind, { reason: `the engine does not take the recording: ${(error as Error).message}` });
     }
   };
 
@@ -219,7 +228,8 @@ export function compileStep(step: (inputs: Tensors) => Tensors, options: Compile
   return {
     run(inputs) {
       const kind = kindOf(inputs);
-      if (kind.isEager) return runEagerly(inputs);
+      // A program tells neither a recording around it nor a tape what it does.
+      if (kind.isEager || isRecording || tf.engine().state.gradientDepth > 0) return runEagerly(inputs);
       const { program } = kind;
       if (program === undefined || kind.isDue || kind.unchecked >= recheckEvery) return record(kind, inputs);
       kind.unchecked++;

@@ -9,7 +9,7 @@
 import { DTYPES } from "./binding.ts";
 import { typeOf } from "./graph-builder.ts";
 import type { GraphNode } from "./graph-def.ts";
-import type { Obstacle } from "./recorder.ts";
+import type { Obstacle } from "./step-recorder.ts";
 
 /** What convolutions multiply in. */
 export type Precision = "float32" | "bfloat16";

@@ -8,8 +8,8 @@
 import { DTYPES } from "./binding.ts";
 import { typeOf } from "./graph-builder.ts";
 import type { Attr, GraphNode } from "./graph-def.ts";
-import type { Obstacle, Recording } from "./recorder.ts";
-import type { Traced } from "./step-recorder.ts";
+import type { Recording } from "./recorder.ts";
+import type { Obstacle, Traced } from "./step-recorder.ts";
 
 /** A recording that holds for every step: feeds are placeholders. */
 export interface Reconciled extends Recording {

@@ -18,14 +18,8 @@ import {
 import { buildGraph, type HostConstant, typeOf } from "./graph-builder.ts";
 import type { Attr, GraphNode } from "./graph-def.ts";
 import { fetchFromOthers, idOf } from "./ownership.ts";
+import type { Obstacle, Recorded } from "./step-recorder.ts";
 import { addonOf, watch } from "./watch.ts";
-
-/** Why a step cannot be captured. */
-export interface Obstacle {
-  /** The op, or kernel, at which it was found, where it was at one. */
-  readonly op?: string;
-  readonly reason: string;
-}
 
 /** A step as a graph. */
 export interface Recording {
@@ -49,13 +43,6 @@ export interface InPlaceUpdate {
   readonly variables: readonly tf.Variable[];
   /** Its further inputs. */
   readonly inputs: readonly tf.Tensor[];
-}
-
-/** What came of recording a step: its outputs are right in any case. */
-export interface Recorded<What> {
-  readonly outputs: readonly tf.Tensor[];
-  readonly recording?: What;
-  readonly obstacle?: Obstacle;
 }
 
 let updating: ((update: () => InPlaceUpdate, composed: () => void) => void) | undefined;

@@ -1,6 +1,19 @@
 /** What {@link compileStep} asks of an engine that can record a step and run it again without tfjs in between. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { Obstacle, Recorded } from "./recorder.ts";
+
+/** Why a step cannot be captured. */
+export interface Obstacle {
+  /** The op, or kernel, at which it was found, where it was at one. */
+  readonly op?: string;
+  readonly reason: string;
+}
+
+/** What came of recording a step: its outputs are right in any case. */
+export interface Recorded<What> {
+  readonly outputs: readonly tf.Tensor[];
+  readonly recording?: What;
+  readonly obstacle?: Obstacle;
+}
 
 /** A recording, with the values that the feeds had meanwhile. */
 export interface Traced<Recording> {

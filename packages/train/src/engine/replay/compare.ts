@@ -3,7 +3,7 @@
  * be frozen.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { Obstacle } from "../capture/recorder.ts";
+import type { Obstacle } from "../capture/step-recorder.ts";
 import type { KernelRecording, KernelRun } from "./record-kernels.ts";
 
 /** The first difference of two recordings, if there is one. */

@@ -7,7 +7,8 @@
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Obstacle, Recorded } from "../capture/recorder.ts";
+import type { Obstacle, Recorded } from "../capture/step-recorder.ts";
+import { type KernelWatcher, watchKernels } from "./watch-kernels.ts";
 
 /** One of a step's values, and how a kernel or a caller sees it. */
 export interface Operand {
@@ -44,6 +45,11 @@ export interface KernelRecording {
   readonly changes: readonly { readonly variable: tf.Variable; readonly value: Operand }[];
 }
 
+const SHAPED_BY_VALUES: ReadonlySet<string> = new Set([
+  ...["NonMaxSuppressionV3", "NonMaxSuppressionV4", "NonMaxSuppressionV5"],
+  ...["SparseFillEmptyRows", "SparseReshape", "Unique"],
+]);
+
 /**
  * Runs a step eagerly and records it. There is neither a recording nor an obstacle when the step made or disposed of variables.
  */
@@ -53,7 +59,7 @@ export function recordKernels(
   step: () => readonly tf.Tensor[],
 ): Recorded<KernelRecording> {
   const before = registeredVariables();
-  giveOwnData(before);
+  giveOwnData(backend, before);
   const starts = new Map(before.map((variable) => [variable, variable.dataId]));
   const holders = new Map(before.map((variable) => [variable.dataId, variable]));
   const data = new Map<tf.DataId, number>();
@@ -86,10 +92,15 @@ export function recordKernels(
       const operands = new Map(present.map(([name, info]) => [name, operandOf(info)]));
       const fresh = made.filter(({ dataId }) => !data.has(dataId));
       if (fresh.length === 0) return;
+      if (SHAPED_BY_VALUES.has(kernel)) obstacle ??= { op: kernel, reason: "how much it returns depends on values" };
       if (fresh.length < made.length)
         obstacle ??= { op: kernel, reason: "some of what it returns is what it was given" };
       const outputs = made.map(({ dataId }) => add(dataId));
-      runs.push({ kernel, run, inputs: operands, takesList: Array.isArray(taken), attrs, outputs });
+      runs.push({
+        ...{ kernel, run, inputs: operands, takesList: Array.isArray(taken) },
+        // Whoever gave them may use them again.
+        ...{ attrs: attrs && structuredClone(attrs), outputs },
+      });
     },
     read() {
       obstacle ??= {
@@ -127,71 +138,22 @@ export function dropRecording({ constants }: KernelRecording): void {
   tf.dispose(constants.map(({ tensor }) => tensor));
 }
 
-/** A tensor of the same data, which no scope disposes of. */
+/** A tensor of the same data, which no scope disposes of but whoever asked for it. */
 export function hold(backend: BackendWasm, { dataId, shape, dtype }: tf.TensorInfo): tf.Tensor {
   backend.incRef(dataId);
   return tf.keep(tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype }, backend));
-}
-
-/** Told of everything that one step does. */
-interface KernelWatcher {
-  ran(
-    kernel: string,
-    run: tf.KernelFunc,
-    inputs: Readonly<Record<string, tf.TensorInfo>>,
-    attrs: tf.NamedAttrMap | undefined,
-    outputs: readonly tf.TensorInfo[],
-  ): void;
-  read(): void;
-}
-
-/** Runs `body`; the watcher sees every kernel that it runs, but not what those do inside. Steps do not nest. */
-function watchKernels<Result>(backend: BackendWasm, watcher: KernelWatcher, body: () => Result): Result {
-  const kernels = tf.getKernelsForBackend("wasm") as { kernelName: string; kernelFunc: tf.KernelFunc }[];
-  const originals = kernels.map(({ kernelFunc }) => kernelFunc);
-  let isInside = false;
-  for (const [i, kernel] of kernels.entries()) {
-    const run = originals[i]!;
-    kernel.kernelFunc = (call) => {
-      if (isInside) return run(call);
-      isInside = true;
-      let made: tf.TensorInfo | tf.TensorInfo[];
-      try {
-        made = run(call);
-      } finally {
-        isInside = false;
-      }
-      const outputs = Array.isArray(made) ? made : [made];
-      watcher.ran(kernel.kernelName, run, call.inputs as Record<string, tf.TensorInfo>, call.attrs, outputs);
-      return made;
-    };
-  }
-  const { readSync } = Object.getPrototypeOf(backend) as BackendWasm;
-  backend.readSync = (...where) => {
-    if (!isInside) watcher.read();
-    return readSync.apply(backend, where);
-  };
-  try {
-    return body();
-  } finally {
-    delete (backend as Partial<BackendWasm>).readSync;
-    for (const [i, kernel] of kernels.entries()) kernel.kernelFunc = originals[i]!;
-  }
 }
 
 function registeredVariables(): readonly tf.Variable[] {
   return Object.values(tf.engine().registeredVariables);
 }
 
-/** Two variables may share their data; a recording needs to tell them apart. */
-function giveOwnData(variables: readonly tf.Variable[]): void {
-  const known = new Set<tf.DataId>();
+/** Tensors, inputs and other variables may share a variable's data; a recording needs to tell them apart. */
+function giveOwnData(backend: BackendWasm, variables: readonly tf.Variable[]): void {
   for (const variable of variables) {
-    if (known.has(variable.dataId)) {
-      const own = tf.tensor(variable.dataSync(), variable.shape, variable.dtype as "float32");
-      variable.assign(own);
-      own.dispose();
-    }
-    known.add(variable.dataId);
+    if (backend.refCount(variable.dataId) === 1) continue;
+    const own = tf.tensor(variable.dataSync(), variable.shape, variable.dtype as "float32" | "int32" | "bool");
+    variable.assign(own);
+    own.dispose();
   }
 }

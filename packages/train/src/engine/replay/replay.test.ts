@@ -94,7 +94,7 @@ test("two variables may swap, and share what they hold", () => {
   const [a, b] = [variable(1), variable(2)];
   a.assign(b);
   set(b, tf.clone(a));
-  const { results } = runs(
+  const { results, stats } = runs(
     ({ x }) => {
       const [left, right] = [tf.clone(a), tf.add(b, x!)];
       a.assign(right);
@@ -103,6 +103,7 @@ test("two variables may swap, and share what they hold", () => {
     },
     [1, 1, 1, 1, 1],
   );
+  expect(stats.captured).toBe(3);
   const expected: number[] = [];
   let [left, right] = [2, 2];
   for (let run = 0; run < 5; run++) {
@@ -110,6 +111,69 @@ test("two variables may swap, and share what they hold", () => {
     expected.push(left - right);
   }
   expect(results.flat()).toEqual(expected);
+});
+
+test("a variable that shares its data with a tensor, or with the input, is told apart from them", () => {
+  const start = tf.tensor1d([5]);
+  const weight = tf.variable(start);
+  variables.push(weight);
+  const step = compileStep(({ x }) => ({ sum: tf.sum(tf.add(tf.add(weight, start), tf.mul(x!, 100))) }), {
+    optimizer: null,
+  });
+  const run = (x: tf.Tensor): number =>
+    tf.tidy(() => {
+      const { sum } = step.run({ x });
+      return sum!.dataSync()[0]!;
+    });
+  const shared = tf.clone(weight);
+  expect([run(shared), run(shared), run(shared)]).toEqual([510, 510, 510]);
+  set(weight, tf.tensor1d([7]));
+  expect(run(shared)).toBe(512);
+  expect(step.stats().captured).toBe(2);
+  tf.dispose([shared, start]);
+  step.dispose();
+});
+
+test("a compiled step inside of another, or under a tape, is a step like any other", () => {
+  const inner = compileStep(({ x }) => ({ y: tf.square(x!) }), { optimizer: null });
+  const { results } = runs(({ x }) => ({ z: tf.add(inner.run({ x: x! }).y!, 1) }), [1, 1, 2, 3, 4]);
+  expect(results.flat()).toEqual([2, 2, 5, 10, 17]);
+  for (let run = 0; run < 3; run++) {
+    expect(tf.tidy(() => inner.run({ x: tf.scalar(3) }).y!.dataSync()[0]!)).toBe(9);
+  }
+  expect(inner.stats().captured).toBe(1);
+  const slope = tf.grad((x) => inner.run({ x }).y!);
+  expect(tf.tidy(() => slope(tf.scalar(3)).dataSync()[0]!)).toBe(6);
+  inner.dispose();
+});
+
+test("kernels that are composed of others leave nothing either", () => {
+  const filter = tf.tidy(() => tf.variable(tf.randomNormal([3, 3, 5, 3], 0, 1, "float32", 1)));
+  variables.push(filter as unknown as tf.Variable);
+  const compiled = compileStep(
+    ({ x }) => {
+      const { value, grads } = tf.variableGrads(() => {
+        const map = tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, [1, 2], "same");
+        return tf.sum(tf.square(tf.conv2d(map, tf.reshape(filter, [3, 3, 3, 5]) as tf.Tensor4D, 2, "valid")));
+      });
+      return { value, gradient: grads[filter.name]! };
+    },
+    { optimizer: null },
+  );
+  const x = tf.randomNormal([2, 9, 8, 5], 0, 1, "float32", 2);
+  const run = (): Float32Array =>
+    tf.tidy(() => {
+      const { gradient } = compiled.run({ x });
+      return gradient!.dataSync<"float32">();
+    });
+  const eager = run();
+  run();
+  const before = { ...tf.memory(), ids: backend().numDataIds() };
+  for (let step = 0; step < 5; step++) expect(run()).toEqual(eager);
+  expect({ ...tf.memory(), ids: backend().numDataIds() }).toEqual(before);
+  expect(compiled.stats().captured).toBe(5);
+  x.dispose();
+  compiled.dispose();
 });
 
 test("kernels that nothing comes of are left out, and data are freed after their last use", () => {

@@ -40,8 +40,10 @@ export function replay(backend: BackendWasm, recording: KernelRecording): StepPr
     return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [...shape], dtype }, backend);
   };
   const free = (datum: number): void => {
-    if (places[datum] === undefined) return;
-    backend.disposeData(places[datum]);
+    const dataId = places[datum];
+    if (dataId === undefined) return;
+    // tfjs knows some: what kernels that are composed of others returned or took.
+    if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend);
     places[datum] = undefined;
   };
 
