@@ -14,6 +14,7 @@ import { type CompiledTraining, type TrainingParts, update, updateNumbers } from
 import type { Batch } from "../data/batches.ts";
 import type { Images } from "../data/dataset.ts";
 import type { InputRecipe } from "../data/fill-inputs.ts";
+import { compileStep, type Tensors } from "../engine/capture/compile-step.ts";
 import { type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
 import { ownWeights, readWeights, sizeOf, splitBy, writeWeights } from "./flat-weights.ts";
 import { lossNames, makeLearner, type ShareTask } from "./learn-share.ts";
@@ -37,6 +38,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
   const { network, objective, teacher, recipe, images, batchSize, capture = true, onFallback } = parts;
   const { model } = network;
   const own = ownWeights(model);
+  const trained = model.trainableWeights.map(({ name }) => name);
   const classes = model.outputs[0]!.shape.at(-1)!;
   const length = recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
   const sizes: BoardSizes = {
@@ -64,6 +66,13 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     ...(inside && { teacher: inside }),
     ...(onFallback && { onFallback }),
   });
+  const updating = compileStep(
+    (inputs) => {
+      update(parts, new Map(trained.map((name) => [name, inputs[`gradient.${name}`]!])), inputs);
+      return {};
+    },
+    { optimizer: null, capture },
+  );
   const lengths = { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) };
   const before = new Float32Array(lengths.own);
   let isDue = false;
@@ -93,16 +102,18 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       }
       const found = meanOfShares(batch.size);
       writeWeights(own, found.own);
-      tf.tidy(() => update(parts, gradientsIn(model, found.gradients), updateNumbers(parts, moment)));
+      tf.tidy(() => updating.run({ ...gradientsIn(model, found.gradients), ...updateNumbers(parts, moment) }));
       return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
     },
     recheck() {
+      updating.recheck();
       isDue = true;
     },
     stats: learner.stats,
     dispose() {
       team.dispose();
       learner.dispose();
+      updating.dispose();
     },
   };
 }
@@ -125,8 +136,10 @@ function taskOf(batch: Batch, { step, epoch }: Pick<ShareTask, "step" | "epoch">
   };
 }
 
-function gradientsIn(model: LayersModel, values: Float32Array): ReadonlyMap<string, tf.Tensor> {
+function gradientsIn(model: LayersModel, values: Float32Array): Tensors {
   const weights = model.trainableWeights;
   const parts = splitBy(weights, values);
-  return new Map(weights.map(({ name, shape }, i) => [name, tf.tensor(parts[i]!, shape as number[])]));
+  return Object.fromEntries(
+    weights.map(({ name, shape }, i) => [`gradient.${name}`, tf.tensor(parts[i]!, shape as number[])]),
+  );
 }
