@@ -10,7 +10,7 @@ export const cifar10: RunConfigInput = defineRun({
   teacher: {
     model: { name: "resnet-9", filters: 24, dropout: 0.2 },
     training: {
-      epochs: 14,
+      epochs: 24,
       batchSize: 128,
       optimizer: { name: "adam", learningRate: 0.005, weightDecay: 0.02 },
       schedule: { name: "one-cycle" },
@@ -22,7 +22,7 @@ export const cifar10: RunConfigInput = defineRun({
   student: {
     model: { name: "resnet-8", filters: 16 },
     training: {
-      epochs: 40,
+      epochs: 50,
       batchSize: 128,
       optimizer: { name: "sgd", learningRate: 0.2, weightDecay: 0.0025 },
       schedule: { name: "one-cycle" },
