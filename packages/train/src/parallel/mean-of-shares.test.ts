@@ -7,10 +7,9 @@ import { shareOf } from "./shares.ts";
 const sizes = { gradients: 2, own: 2 };
 
 function meanOf(found: readonly (readonly number[])[], size: number, where = sizes): Findings {
-  const memory = makeBoardMemory({ pixels: 3, weights: 5, findings: found[0]!.length, said: 0, workers: found.length });
-  const board = openBoard(memory.buffer, {
-    ...{ pixels: 3, weights: 5, findings: found[0]!.length, said: 0, workers: found.length },
-  });
+  const sized = { pixels: 3, weights: 5, findings: found[0]!.length, said: 0, workers: found.length };
+  const memory = makeBoardMemory(sized);
+  const board = openBoard(memory.buffer, sized);
   for (const [worker, values] of found.entries()) board.findings[worker]!.set(values);
   const before = board.findings.map((values) => [...values]);
   const mean = meanOver(memory, board, where)(size);

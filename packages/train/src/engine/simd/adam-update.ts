@@ -5,17 +5,8 @@
  *
  * Rounded as the same update is that is composed of single operations.
  */
-import {
-  bump,
-  type Code,
-  defineFunction,
-  FOUR,
-  type FunctionSource,
-  i32,
-  type Lanes,
-  loopWhile,
-  ONE,
-} from "./assembler.ts";
+import { type Code, defineFunction, FOUR, type FunctionSource, type Lanes, ONE } from "./assembler.ts";
+import { eachElement } from "./elementwise.ts";
 
 /** `adamUpdate(w, g, m, v, outW, outM, outV, numbers, size)`: addresses; `numbers` holds b1, 1 - b1, b2, 1 - b2, r, e. */
 export const ADAM_UPDATE: FunctionSource = defineFunction("adamUpdate", 9, (parameters, local) => {
@@ -27,33 +18,35 @@ export const ADAM_UPDATE: FunctionSource = defineFunction("adamUpdate", 9, (para
 
   const stretch = (lanes: Lanes): Code => {
     const [b1, rest1, b2, rest2, rate, epsilon, gradient, nextM, nextV] = registers[lanes.type];
-    const count = lanes.bytes / 4;
     return [
       ...[b1, rest1, b2, rest2, rate, epsilon].flatMap((register, i) =>
         register!.set(lanes.broadcast(numbers!.get, i * 4)),
       ),
-      ...loopWhile(i32.greaterEqual(size!.get, i32.const(count)), [
-        ...gradient!.set(lanes.load(g!.get, 0)),
-        ...nextM!.set(lanes.add(lanes.mul(lanes.load(m!.get, 0), b1!.get), lanes.mul(gradient!.get, rest1!.get))),
-        ...nextV!.set(
-          lanes.add(
-            lanes.mul(lanes.load(v!.get, 0), b2!.get),
-            lanes.mul(lanes.mul(gradient!.get, gradient!.get), rest2!.get),
+      ...eachElement(
+        lanes,
+        size!,
+        [w!, g!, m!, v!, outW!, outM!, outV!],
+        [
+          ...gradient!.set(lanes.load(g!.get, 0)),
+          ...nextM!.set(lanes.add(lanes.mul(lanes.load(m!.get, 0), b1!.get), lanes.mul(gradient!.get, rest1!.get))),
+          ...nextV!.set(
+            lanes.add(
+              lanes.mul(lanes.load(v!.get, 0), b2!.get),
+              lanes.mul(lanes.mul(gradient!.get, gradient!.get), rest2!.get),
+            ),
           ),
-        ),
-        ...lanes.store(
-          outW!.get,
-          lanes.sub(
-            lanes.load(w!.get, 0),
-            lanes.div(lanes.mul(nextM!.get, rate!.get), lanes.add(lanes.sqrt(nextV!.get), epsilon!.get)),
+          ...lanes.store(
+            outW!.get,
+            lanes.sub(
+              lanes.load(w!.get, 0),
+              lanes.div(lanes.mul(nextM!.get, rate!.get), lanes.add(lanes.sqrt(nextV!.get), epsilon!.get)),
+            ),
+            0,
           ),
-          0,
-        ),
-        ...lanes.store(outM!.get, nextM!.get, 0),
-        ...lanes.store(outV!.get, nextV!.get, 0),
-        ...[w, g, m, v, outW, outM, outV].flatMap((pointer) => bump(pointer!, i32.const(lanes.bytes))),
-        ...bump(size!, i32.const(-count)),
-      ]),
+          ...lanes.store(outM!.get, nextM!.get, 0),
+          ...lanes.store(outV!.get, nextV!.get, 0),
+        ],
+      ),
     ];
   };
   return [stretch(FOUR), stretch(ONE)];

@@ -1,15 +1,6 @@
 /** The sum of two arrays, each times a number, four floats an instruction. Products are rounded before they are added. */
-import {
-  bump,
-  type Code,
-  defineFunction,
-  FOUR,
-  type FunctionSource,
-  i32,
-  type Lanes,
-  loopWhile,
-  ONE,
-} from "./assembler.ts";
+import { type Code, defineFunction, FOUR, type FunctionSource, type Lanes, ONE } from "./assembler.ts";
+import { eachElement } from "./elementwise.ts";
 
 /** `weightedSum(a, b, weights, out, size)`: out[i] = weights[0] a[i] + weights[1] b[i]; `out` may be `a` or `b`. */
 export const WEIGHTED_SUM: FunctionSource = defineFunction("weightedSum", 5, ([a, b, weights, out, size], local) => {
@@ -18,15 +9,16 @@ export const WEIGHTED_SUM: FunctionSource = defineFunction("weightedSum", 5, ([a
     const [ofA, ofB] = registers[lanes.type];
     return [
       ...[ofA, ofB].flatMap((weight, i) => weight!.set(lanes.broadcast(weights!.get, i * 4))),
-      ...loopWhile(i32.greaterEqual(size!.get, i32.const(lanes.bytes / 4)), [
-        ...lanes.store(
+      ...eachElement(
+        lanes,
+        size!,
+        [a!, b!, out!],
+        lanes.store(
           out!.get,
           lanes.add(lanes.mul(lanes.load(a!.get, 0), ofA!.get), lanes.mul(lanes.load(b!.get, 0), ofB!.get)),
           0,
         ),
-        ...[a, b, out].flatMap((pointer) => bump(pointer!, i32.const(lanes.bytes))),
-        ...bump(size!, i32.const(-lanes.bytes / 4)),
-      ]),
+      ),
     ];
   };
   return [stretch(FOUR), stretch(ONE)];
