@@ -6,7 +6,7 @@
  * another id, is one assignment, after the read. Values that JavaScript makes become constants; tensors from before the step
  * are fed by their id.
  */
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import {
   type Binding,
   DTYPES,
@@ -18,6 +18,7 @@ import {
 import { buildGraph, type HostConstant, typeOf } from "./graph-builder.ts";
 import type { Attr, GraphNode } from "./graph-def.ts";
 import { fetchFromOthers, idOf } from "./ownership.ts";
+import { hasKeptVariables, registeredVariables } from "./registered-variables.ts";
 import type { Obstacle, Recorded } from "./step-recorder.ts";
 import { addonOf, watch } from "./watch.ts";
 
@@ -78,8 +79,7 @@ export function recordStep(
   let obstacle: Obstacle | undefined;
   let paused = false;
 
-  const registered = (): readonly tf.Variable[] => Object.values(tf.engine().registeredVariables);
-  const before = registered();
+  const before = registeredVariables();
   const starts = new Map<tf.Variable, number>();
   const holders = new Map<number, tf.Variable>();
   for (const variable of before) {
@@ -198,8 +198,7 @@ export function recordStep(
     updating = undefined;
   }
 
-  const after = registered();
-  if (after.length !== before.length || after.some((variable, place) => variable !== before[place])) return { outputs };
+  if (!hasKeptVariables(before)) return { outputs };
   for (const variable of before) {
     const id = idOf(backend, variable);
     if (!isWritten(variable, id)) assign(variable, id);

@@ -7,6 +7,7 @@
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+import { hasKeptVariables, registeredVariables } from "../capture/registered-variables.ts";
 import type { Obstacle, Recorded } from "../capture/step-recorder.ts";
 import { type KernelWatcher, watchKernels } from "./watch-kernels.ts";
 
@@ -117,8 +118,7 @@ export function recordKernels(
     release();
     throw error;
   }
-  const after = registeredVariables();
-  const isSettled = after.length === before.length && after.every((variable, i) => variable === before[i]);
+  const isSettled = hasKeptVariables(before);
   if (!isSettled || obstacle) {
     release();
     return { outputs, ...(isSettled && obstacle && { obstacle }) };
@@ -142,10 +142,6 @@ export function dropRecording({ constants }: KernelRecording): void {
 export function hold(backend: BackendWasm, { dataId, shape, dtype }: tf.TensorInfo): tf.Tensor {
   backend.incRef(dataId);
   return tf.keep(tf.engine().makeTensorFromTensorInfo({ dataId, shape, dtype }, backend));
-}
-
-function registeredVariables(): readonly tf.Variable[] {
-  return Object.values(tf.engine().registeredVariables);
 }
 
 /** Tensors, inputs and other variables may share a variable's data; a recording needs to tell them apart. */
