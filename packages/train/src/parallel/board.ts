@@ -1,6 +1,6 @@
 /**
  * The memory that all workers of a training see: the batch's images on the way out, weights on the way out, what each worker
- * found on the way back, and its mean. Whose turn it is is told by messages, so nobody reads what another still writes.
+ * found on the way back, and its mean. Nobody reads what another still writes: see turns.ts.
  */
 import { makeSharedMemory, type SharedWasmMemory } from "../engine/simd/instantiate.ts";
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
@@ -144,6 +145,22 @@ test.each(Object.entries(CASES))("several workers take the steps of one: %s", as
       expect(several.result.history[i]!.losses[loss]).toBeCloseTo(value, 4);
     }
   }
+});
+
+test("workers that fell asleep between two steps are woken", async () => {
+  const answers = tableTeacher({ classes: 3, values: said }, 150);
+  const over = { objective: [{ name: "mse", weight: 1 }] } as const;
+  const quick = await trained(2, { over: { ...over, teacher: answers } });
+  const slow = await trained(2, {
+    over: {
+      ...over,
+      async teacher(batch) {
+        await setTimeout(50);
+        return answers(batch);
+      },
+    },
+  });
+  expect(slow.hash).toBe(quick.hash);
 });
 
 const DS_CNN: ModelConfig = { name: "ds-cnn", filters: 4, blocks: 1, dropout: 0.2 };

@@ -89,12 +89,10 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       readWeights(own, before);
       const task = { ...taskOf(batch, moment, said && classes), ...(isDue && { recheck: true as const }) };
       isDue = false;
-      const others = team.work(task);
-      // It is awaited below, unless this thread's own share throws.
-      others.catch(() => undefined);
+      team.tell(task);
       learner.learn(board, task);
       try {
-        await others;
+        await team.finish();
       } catch (error) {
         // The own share has moved the averages.
         writeWeights(own, before);

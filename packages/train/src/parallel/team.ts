@@ -5,23 +5,29 @@ import { moduleBeside, startThread } from "../thread.ts";
 import type { BoardSizes } from "./board.ts";
 import type { LearnerParts, ShareTask } from "./learn-share.ts";
 import type { NetworkMessage } from "./network-copy.ts";
+import { type LeaderTurns, leaderTurns, makeTurns, type Turns } from "./turns.ts";
 
 /** What a thread begins with. */
 export interface WorkerSetup extends Pick<LearnerParts, "recipe" | "workers" | "worker" | "capture"> {
   readonly memory: SharedArrayBuffer;
   readonly sizes: BoardSizes;
+  readonly turns: Turns;
   readonly network: NetworkMessage;
   readonly teacher?: NetworkMessage;
   readonly objective: readonly LossTerm[];
 }
 
-/** What a thread answers: to its start and to each task. */
-export type WorkerAnswer = { readonly kind: "done" } | { readonly kind: "failed"; readonly message: string };
+/** What a thread says: that it has taken a turn, if it was asked to say so, or that it cannot go on. */
+export type WorkerAnswer =
+  | { readonly kind: "taken"; readonly turn: number }
+  | { readonly kind: "failed"; readonly message: string };
 
 /** Threads at work. */
 export interface Team {
-  /** Has all of them do their share. @throws DistillateError `worker-died`, at once or as soon as one is gone. */
-  work(task: ShareTask): Promise<void>;
+  /** Has all of them do their share. */
+  tell(task: ShareTask): void;
+  /** Waits for what they were told to do. @throws DistillateError `worker-died` as soon as one is gone. */
+  finish(): Promise<void>;
   dispose(): void;
 }
 
@@ -30,61 +36,78 @@ export interface Team {
  *
  * @throws DistillateError `worker-died` with the reason why one cannot start.
  */
-export async function startTeam(setup: Omit<WorkerSetup, "worker">): Promise<Team> {
-  const threads = Array.from({ length: setup.workers - 1 }, (_, i) => startMember({ ...setup, worker: i + 1 }));
+export async function startTeam(setup: Omit<WorkerSetup, "worker" | "turns">): Promise<Team> {
+  const shared = makeTurns(setup.workers);
+  const turns = leaderTurns(shared);
+  const members = Array.from({ length: setup.workers - 1 }, (_, i) => i + 1);
+  const threads = members.map((worker) => startMember({ ...setup, turns: shared, worker }, turns));
   const dispose = (): void => {
     for (const thread of threads) thread.end();
   };
+  // The first turn is to start.
+  let turn = 1;
+  const sleepUntilTaken = async (): Promise<void> => {
+    turns.sleep();
+    try {
+      await Promise.all(threads.map((thread) => thread.taken(turn)));
+    } finally {
+      turns.awake();
+    }
+  };
   try {
-    await Promise.all(threads.map((thread) => thread.answer()));
+    await sleepUntilTaken();
   } catch (error) {
     dispose();
     throw error;
   }
   return {
-    async work(task) {
-      await Promise.all(
-        threads.map((thread) => {
-          thread.tell(task);
-          return thread.answer();
-        }),
-      );
+    tell(task) {
+      turn++;
+      for (const thread of threads) thread.tell(task, turn);
+    },
+    async finish() {
+      if (!members.every((worker) => turns.look(worker, turn))) await sleepUntilTaken();
     },
     dispose,
   };
 }
 
 interface Thread {
-  tell(task: ShareTask): void;
-  /** Settles with the thread's next answer, or its end. */
-  answer(): Promise<void>;
+  tell(task: ShareTask, turn: number): void;
+  /** Settles when the thread has taken a turn, or is gone. */
+  taken(turn: number): Promise<void>;
   end(): void;
 }
 
-function startMember(setup: WorkerSetup): Thread {
-  const worker = startThread(moduleBeside(import.meta.url, "worker"), setup);
+function startMember(setup: WorkerSetup, turns: LeaderTurns): Thread {
+  const { worker } = setup;
+  const thread = startThread(moduleBeside(import.meta.url, "worker"), setup);
   let ended: DistillateError | undefined;
-  let waiting: { resolve(): void; reject(error: DistillateError): void } | undefined;
-  const settle = (error?: DistillateError): void => {
-    if (error) waiting?.reject(error);
-    else waiting?.resolve();
-    waiting = undefined;
-  };
+  let waiting: { readonly turn: number; resolve(): void; reject(error: DistillateError): void } | undefined;
   const end = (why: string): void => {
-    ended ??= workerDied(setup.worker, why);
-    settle(ended);
+    ended ??= workerDied(worker, why);
+    waiting?.reject(ended);
   };
-  worker.on("message", (answer: WorkerAnswer) => (answer.kind === "done" ? settle() : end(answer.message)));
-  worker.on("error", (error) => end(error.message));
-  worker.on("exit", (code) => end(`it ended with exit status ${code}`));
+  thread.on("message", (answer: WorkerAnswer) => {
+    if (answer.kind === "failed") end(answer.message);
+    // It may come late, of a turn that was seen to be taken before.
+    else if (answer.turn === waiting?.turn) waiting.resolve();
+  });
+  thread.on("error", (error) => end(error.message));
+  thread.on("exit", (code) => end(`it ended with exit status ${code}`));
   return {
-    tell: (task) => worker.postMessage(task),
-    answer: () =>
+    tell(task, turn) {
+      // Before the turn: the thread takes it from where it waits, without its event loop.
+      thread.postMessage(task);
+      turns.tell(worker, turn);
+    },
+    taken: (turn) =>
       new Promise((resolve, reject) => {
-        if (ended) reject(ended);
-        else waiting = { resolve, reject };
+        waiting = { turn, resolve, reject };
+        if (turns.hasTaken(worker, turn)) resolve();
+        else if (ended) reject(ended);
       }),
-    end: () => void worker.terminate(),
+    end: () => void thread.terminate(),
   };
 }
 

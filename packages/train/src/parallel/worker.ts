@@ -1,25 +1,19 @@
-/** A thread of a divided training: this is its main module. It waits for tasks and does its share of each. */
-import { parentPort, workerData } from "node:worker_threads";
+/** A thread of a divided training: this is its main module. It waits for tasks and does its share of each, until it is ended. */
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { selectEngine } from "../engine/select.ts";
 import { openBoard } from "./board.ts";
 import { writeWeights } from "./flat-weights.ts";
 import { makeLearner, type ShareTask } from "./learn-share.ts";
 import { readNetwork } from "./network-copy.ts";
 import type { WorkerAnswer, WorkerSetup } from "./team.ts";
+import { workerTurns } from "./turns.ts";
 
-const { memory, sizes, network, teacher, ...rest } = workerData as WorkerSetup;
+const { memory, sizes, turns: shared, network, teacher, ...rest } = workerData as WorkerSetup;
+const turns = workerTurns(shared, rest.worker);
 const answer = (message: WorkerAnswer): void => parentPort!.postMessage(message);
 
-async function answerTo(work: () => unknown): Promise<void> {
-  try {
-    await work();
-    answer({ kind: "done" });
-  } catch (error) {
-    answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
-  }
-}
-
-async function start(): Promise<void> {
+/** Makes what takes a turn. */
+async function start(): Promise<(task: ShareTask) => void> {
   await selectEngine({ engine: "wasm" });
   const board = openBoard(memory, sizes);
   const { model, names } = await readNetwork(network);
@@ -28,12 +22,20 @@ async function start(): Promise<void> {
     network: { model, names },
     ...(teacher && { teacher: await readNetwork(teacher) }),
   });
-  parentPort!.on("message", (task: ShareTask) =>
-    answerTo(() => {
-      writeWeights(model.weights, board.weights);
-      learner.learn(board, task);
-    }),
-  );
+  return (task) => {
+    writeWeights(model.weights, board.weights);
+    learner.learn(board, task);
+  };
 }
 
-await answerTo(start);
+try {
+  const take = await start();
+  for (let turn = 1; ; turn++) {
+    // The first turn is to start.
+    if (turn > 1) take(receiveMessageOnPort(parentPort!)!.message as ShareTask);
+    if (turns.finish(turn)) answer({ kind: "taken", turn });
+    turns.waitFor(turn + 1);
+  }
+} catch (error) {
+  answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+}
