@@ -9,7 +9,7 @@
  */
 import { type Tensor, type TensorInfo, tidy, transpose } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
+import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
 
 type Attributes = { readonly transposeA: boolean; readonly transposeB: boolean };
 
@@ -35,19 +35,17 @@ export function batchMatMul(): GradientKernel {
       const shape = [...batch, rows, columns];
 
       if (transposeA && !transposeB && b.size * 4 <= MOST_OUTER) {
-        const { output, out, views } = heapViews(backend, shape, { a, b });
-        out.fill(0);
-        const [left, right] = [views.a.byteOffset, views.b.byteOffset];
-        const row = bColumns * 4;
-        loopsOf(backend).outerSums(left, aColumns * 4, 0, aColumns, right, row, bColumns, out.byteOffset, aRows, 1);
+        const output = backend.makeOutput(shape, "float32");
+        backend.typedArrayFromHeap(output).fill(0);
+        const [left, right, to] = addressesOf(backend, [a, b, output]);
+        loopsOf(backend).outerSums(left, aColumns * 4, 0, aColumns, right, bColumns * 4, bColumns, to, aRows, 1);
         return output;
       }
       return tidy(() => {
-        const operands = { a: transposeA ? turned(a) : a, b: transposeB ? b : turned(b) };
-        const { output, out, views } = heapViews(backend, shape, operands);
-        const inner = transposeA ? aRows : aColumns;
-        const [left, right] = [views.a.byteOffset, views.b.byteOffset];
-        loopsOf(backend).innerProducts(left, rows, right, columns, out.byteOffset, inner);
+        const operands = [transposeA ? turned(a) : a, transposeB ? b : turned(b)] as const;
+        const output = backend.makeOutput(shape, "float32");
+        const [left, right, to] = addressesOf(backend, [...operands, output]);
+        loopsOf(backend).innerProducts(left, rows, right, columns, to, transposeA ? aRows : aColumns);
         return output as Tensor;
       });
     },

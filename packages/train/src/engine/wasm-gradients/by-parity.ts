@@ -7,18 +7,9 @@
  * along each axis, for padding p, and the four maps are put side by side.
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import {
-  type backend_util,
-  conv2d,
-  gather,
-  reverse,
-  slice,
-  type Tensor4D,
-  tensor1d,
-  transpose,
-  zeros,
-} from "@tensorflow/tfjs-core";
+import { type backend_util, conv2d, slice, type Tensor4D, zeros } from "@tensorflow/tfjs-core";
 import { interleave, type Placed } from "./spread.ts";
+import { turnedFilter } from "./turned-filter.ts";
 
 /** Which taps reach the rows (or columns) of one parity, and how dY is framed for them. */
 interface Axis {
@@ -47,14 +38,13 @@ export function byParity(
   info: backend_util.Conv2DInfo,
 ): Tensor4D {
   const { inHeight, inWidth, outHeight, outWidth, filterHeight, filterWidth, padInfo } = info;
-  const turned = transpose(filter, [0, 1, 3, 2]);
   const placed: Placed[] = [];
   for (const row of [0, 1]) {
     for (const column of [0, 1]) {
       const down = axisOf(row, filterHeight, padInfo.top, inHeight, outHeight);
       const along = axisOf(column, filterWidth, padInfo.left, inWidth, outWidth);
       if (down.taps.length === 0 || along.taps.length === 0 || down.size <= 0 || along.size <= 0) continue;
-      const some = reverse(pick(pick(turned, down.taps, 0), along.taps, 1), [0, 1]);
+      const some = turnedFilter(backend, filter, { rows: down.taps, columns: along.taps });
       const cut = (n: number): number => Math.max(0, -n);
       const grow = (n: number): number => Math.max(0, n);
       const rows = outHeight - cut(down.before) - cut(down.after);
@@ -73,8 +63,4 @@ export function byParity(
   }
   if (placed.length === 0) return zeros([dy.shape[0], inHeight, inWidth, filter.shape[2]]);
   return interleave(backend, placed, [2, 2], [inHeight, inWidth]);
-}
-
-function pick(filter: Tensor4D, taps: readonly number[], axis: number): Tensor4D {
-  return taps.length === filter.shape[axis] ? filter : gather(filter, tensor1d([...taps], "int32"), axis);
 }

@@ -10,7 +10,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { addressesOf, type GradientKernel, type KernelCall } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
 
@@ -22,9 +22,9 @@ export const conv2dFilter: GradientKernel = {
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
     const { x, dy } = inputs as { readonly x: TensorInfo; readonly dy: TensorInfo };
     const info = convolutionGeometry(x.shape, attrs.filterShape, attrs, false);
-    const { output, out, views } = heapViews(backend, attrs.filterShape, { x, dy });
-    const [images, gradients, to] = [views.x.byteOffset, views.dy.byteOffset, out.byteOffset];
-    out.fill(0);
+    const output = backend.makeOutput([...attrs.filterShape], "float32");
+    backend.typedArrayFromHeap(output).fill(0);
+    const [images, gradients, to] = addressesOf(backend, [x, dy, output]);
     const frame = frameOf(backend, images, info);
     const { batchSize, inChannels, outChannels: filters, outHeight, outWidth, filterHeight, filterWidth } = info;
     const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;

@@ -6,22 +6,13 @@
  *
  * The stock kernel is a scalar loop; this one is the forward kernel of conv2d.ts.
  */
-import {
-  conv2d,
-  matMul,
-  reshape,
-  reverse,
-  type Tensor2D,
-  type Tensor4D,
-  tidy,
-  transpose,
-  zeros,
-} from "@tensorflow/tfjs-core";
+import { conv2d, matMul, reshape, type Tensor2D, type Tensor4D, tidy, transpose, zeros } from "@tensorflow/tfjs-core";
 import { readsInput } from "../input-filters.ts";
 import { byParity } from "./by-parity.ts";
 import { type ConvolutionAttributes, convolutionGeometry, gradientFrame } from "./geometry.ts";
 import type { GradientKernel, KernelCall } from "./kernel.ts";
 import { spread } from "./spread.ts";
+import { allTaps, turnedFilter } from "./turned-filter.ts";
 
 export const conv2dInput: GradientKernel = {
   name: "Conv2DBackpropInput",
@@ -44,7 +35,7 @@ export const conv2dInput: GradientKernel = {
       if (strideHeight === 2 && strideWidth === 2 && info.dilationHeight === 1 && info.dilationWidth === 1) {
         return byParity(backend, dy, filter, info);
       }
-      const turned = transpose(reverse(filter, [0, 1]), [0, 1, 3, 2]);
+      const turned = turnedFilter(backend, filter, allTaps(filter.shape));
       const { frame, padding } = gradientFrame(backend, dy, info);
       return conv2d(frame, turned, 1, padding, "NHWC", [info.dilationHeight, info.dilationWidth]);
     });

@@ -7,7 +7,7 @@ import { type backend_util, type TensorInfo, util } from "@tensorflow/tfjs-core"
 import { loopsOf } from "../simd/loops.ts";
 import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
-import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
+import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly activation?: string; readonly dataFormat?: string };
 
@@ -41,8 +41,8 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
       if (!isOurs || !isLast || !isBias || floor === undefined || preluActivationWeights) return stock(call);
       if (outHeight < 0 || outWidth < 0) throw windowTooLarge(info);
 
-      const { output, out, views } = heapViews(backend, info.outShape, { x, filter });
-      const [images, weights, to] = [views.x.byteOffset, views.filter.byteOffset, out.byteOffset];
+      const output = backend.makeOutput(info.outShape, "float32");
+      const [images, weights, to] = addressesOf(backend, [x, filter, output]);
       const ends = backend.makeOutput([filters + 1], "float32");
       const frame = frameOf(backend, images, info);
       const values = backend.typedArrayFromHeap(ends) as Float32Array;

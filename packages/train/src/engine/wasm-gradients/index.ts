@@ -1,6 +1,7 @@
 /** What the stock wasm backend lacks for training, or has only slowly. One kernel a file. */
 import { batchNormGradients } from "../train-batch-norm.ts";
 import { adamUpdate } from "./adam-update.ts";
+import { addChannels } from "./add-channels.ts";
 import { batchMatMul } from "./batch-mat-mul.ts";
 import { batchNormGradient } from "./batch-norm.ts";
 import { conv2d } from "./conv2d.ts";
@@ -40,6 +41,7 @@ export function installWasmGradients(): void {
     reluGradient,
     trainBatchNorm,
     trainBatchNormGradient,
+    addChannels(),
     batchMatMul(),
     identity(),
     reduceLeading("Sum"),

@@ -42,6 +42,15 @@ export function installGradient(config: GradConfig): void {
   registerGradient(config);
 }
 
+/** Where tensors lie on the heap, in bytes: as long as they are there, unlike a view, which an allocation may detach. */
+export function addressesOf<const Infos extends readonly TensorInfo[]>(
+  backend: BackendWasm,
+  infos: Infos,
+): { readonly [place in keyof Infos]: number } {
+  const addresses = infos.map(({ dataId }) => backend.dataIdMap.get(dataId).memoryOffset);
+  return addresses as { [place in keyof Infos]: number };
+}
+
 /**
  * Makes the output first and only then the views: an allocation may grow the heap, which detaches views taken before it.
  */

@@ -7,9 +7,7 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
-
-/** Enough to be fast, few enough to add without losing digits. */
-const ROWS_AT_ONCE = 128;
+import { inBlocks } from "./rows.ts";
 
 type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean };
 
@@ -30,12 +28,11 @@ export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
       const loops = loopsOf(call.backend);
       const [bytes, count] = [channels * 4, views.x.length / channels];
       const sums = new Float64Array(channels);
-      for (let row = 0; row < count; row += ROWS_AT_ONCE) {
+      inBlocks(count, (start, rows) => {
         out.fill(0);
-        const rows = Math.min(ROWS_AT_ONCE, count - row);
-        loops.sumColumns(views.x.byteOffset + row * bytes, bytes, out.byteOffset, rows, channels);
+        loops.sumColumns(views.x.byteOffset + start * bytes, bytes, out.byteOffset, rows, channels);
         for (let c = 0; c < channels; c++) sums[c]! += out[c]!;
-      }
+      });
       const divisor = name === "Mean" ? count : 1;
       for (let c = 0; c < channels; c++) out[c] = sums[c]! / divisor;
       return output;

@@ -1,8 +1,8 @@
 /** Puts zeros between the rows and columns of a map: what a stride skipped. */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
-import { engine, type Tensor4D, type TensorInfo } from "@tensorflow/tfjs-core";
+import { engine, type Tensor4D } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { heapViews } from "./kernel.ts";
+import { addressesOf } from "./kernel.ts";
 
 /**
  * `map` `[N, H, W, C]` at every `strideHeight`-th row and `strideWidth`-th column of zeros of `height` by `width`, from the first
@@ -31,19 +31,18 @@ export function interleave(
   [height, width]: readonly [number, number],
 ): Tensor4D {
   const [batch, , , channels] = placed[0]!.map.shape;
-  const infos = Object.fromEntries(placed.map(({ map }, i) => [i, map as TensorInfo]));
-  const { output, out, views } = heapViews(backend, [batch, height, width, channels], infos);
+  const output = backend.makeOutput([batch, height, width, channels], "float32");
+  backend.typedArrayFromHeap(output).fill(0);
   const loops = loopsOf(backend);
   const pixel = channels * 4;
-  out.fill(0);
-  for (const [i, { map, first }] of placed.entries()) {
+  for (const { map, first } of placed) {
     const [, rows, columns] = map.shape;
-    const source = views[i]!.byteOffset;
+    const [source, target] = addressesOf(backend, [map, output]);
     const copied = Math.min(columns, Math.ceil((width - first[1]) / strideWidth));
     for (let n = 0; n < batch; n++) {
       for (let y = 0, row = first[0]; y < rows && row < height; y++, row += strideHeight) {
         const from = source + (n * rows + y) * columns * pixel;
-        const to = out.byteOffset + ((n * height + row) * width + first[1]) * pixel;
+        const to = target + ((n * height + row) * width + first[1]) * pixel;
         loops.copyRows(from, pixel, to, strideWidth * pixel, pixel, copied);
       }
     }

@@ -11,9 +11,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { BATCH_NORM, BATCH_NORM_GRADIENT } from "../train-batch-norm.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
-
-/** Enough to be fast, few enough to add without losing digits. */
-const ROWS_AT_ONCE = 128;
+import { inBlocks } from "./rows.ts";
 
 interface Epsilon {
   readonly epsilon: number;
@@ -115,9 +113,4 @@ function overRows(
     for (let c = 0; c < channels; c++) sums[c]! += part[c]!;
   });
   return sums;
-}
-
-/** Some rows after the other: they stay in the cache while a loop goes through their channels. */
-function inBlocks(rows: number, visit: (start: number, count: number) => void): void {
-  for (let start = 0; start < rows; start += ROWS_AT_ONCE) visit(start, Math.min(ROWS_AT_ONCE, rows - start));
 }

@@ -1,10 +1,12 @@
 import "@tensorflow/tfjs-backend-cpu";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { adam } from "../../optimizers/adam.ts";
 import { fusesMultiplyAdd } from "../simd/fused-multiply-add.ts";
 import { trainBatchNorm } from "../train-batch-norm.ts";
 import { loadWasm } from "../wasm.ts";
+import { allTaps, turnedFilter } from "./turned-filter.ts";
 
 beforeAll(async () => {
   await loadWasm();
@@ -293,4 +295,45 @@ test.each([1, 30, 32])("the rectifier hands gradients on where its output is pos
   const x = tf.tensor1d(Float32Array.from({ length: size }, (_, i) => (i % 3) - 1));
   const found = tf.grad((input) => tf.sum(tf.mul(tf.relu(input), tf.range(1, size + 1))))(x);
   expect([...found.dataSync()]).toEqual(Array.from({ length: size }, (_, i) => (i % 3 === 2 ? i + 1 : 0)));
+});
+
+test.each([
+  [3, 5, 2, 7],
+  [1, 1, 4, 3],
+  [4, 2, 1, 1],
+])(
+  "a filter of %i by %i is turned as it is by stock kernels, all of it or some taps",
+  (height, width, channels, filters) => {
+    const filter = noise([height, width, channels, filters], 3) as Four;
+    const backend = tf.backend() as BackendWasm;
+    for (const taps of [allTaps(filter.shape), { rows: [height - 1], columns: [0, width - 1] }]) {
+      const found = turnedFilter(backend, filter, taps);
+      const picked = [taps.rows, taps.columns].reduce(
+        (kept, places, axis) => tf.gather(kept, tf.tensor1d([...places], "int32"), axis),
+        filter as tf.Tensor,
+      );
+      const expected = tf.transpose(tf.reverse(picked, [0, 1]), [0, 1, 3, 2]);
+      expect(found.shape).toEqual(expected.shape);
+      expect(found.dataSync()).toEqual(expected.dataSync());
+    }
+  },
+);
+
+test("a number for each channel is added as the cpu backend adds it, to the bit; other additions are as they were", async () => {
+  const pairs = [
+    [[2, 3, 5, 9], [9]],
+    [[300, 4], [4]],
+    [[7, 1], [1]],
+    [
+      [2, 3],
+      [2, 1],
+    ],
+    [[5], [5]],
+    [[4], [3, 4]],
+    [[0, 4], [4]],
+  ] as const;
+  const sums = () => pairs.map(([a, b], i) => tf.add(noise([...a], 1 + i), noise([...b], 10 + i)));
+  expect(await worstDifference(sums)).toBe(0);
+  const whole = tf.add(tf.tensor2d([[1, 2]], [1, 2], "int32"), tf.tensor1d([3, 4], "int32"));
+  expect([whole.dtype, ...whole.dataSync()]).toEqual(["int32", 4, 6]);
 });
