@@ -16,7 +16,7 @@ import type { Images } from "../data/dataset.ts";
 import type { InputRecipe } from "../data/fill-inputs.ts";
 import { compileStep, type Tensors } from "../engine/capture/compile-step.ts";
 import { type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
-import { ownWeights, readWeights, sizeOf, splitBy, writeWeights } from "./flat-weights.ts";
+import { ownWeights, readWeights, sizeOf, splitBy, tensorOf, writeWeights } from "./flat-weights.ts";
 import { lossNames, makeLearner, type ShareTask } from "./learn-share.ts";
 import { meanOver } from "./mean-of-shares.ts";
 import { writeNetwork } from "./network-copy.ts";
@@ -138,6 +138,6 @@ function gradientsIn(model: LayersModel, values: Float32Array): Tensors {
   const weights = model.trainableWeights;
   const parts = splitBy(weights, values);
   return Object.fromEntries(
-    weights.map(({ name, shape }, i) => [`gradient.${name}`, tf.tensor(parts[i]!, shape as number[])]),
+    weights.map(({ name, shape }, i) => [`gradient.${name}`, tensorOf(parts[i]!, shape as number[])]),
   );
 }

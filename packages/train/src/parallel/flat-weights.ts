@@ -25,6 +25,14 @@ export function valuesOf(tensor: tf.Tensor): Float32Array {
   return (tf.backend() as BackendWasm).typedArrayFromHeap(tensor) as Float32Array;
 }
 
+/** A tensor of some values, made with less ado than tfjs makes one. */
+export function tensorOf(values: Float32Array, shape: readonly number[]): tf.Tensor {
+  const backend = tf.backend() as BackendWasm;
+  const info = backend.makeOutput([...shape], "float32");
+  backend.typedArrayFromHeap(info).set(values);
+  return tf.engine().makeTensorFromTensorInfo(info);
+}
+
 /** Copies weights into an array. */
 export function readWeights(weights: Weights, values: Float32Array): void {
   const parts = splitBy(weights, values);
@@ -36,7 +44,7 @@ export function writeWeights(weights: Weights, values: Float32Array): void {
   const parts = splitBy(weights, values);
   for (const [i, weight] of weights.entries()) {
     // A new tensor: the backend keeps packed copies of filters until the tensor that they are of is gone.
-    const value = tf.tensor(parts[i]!, weight.shape as number[]);
+    const value = tensorOf(parts[i]!, weight.shape as number[]);
     weight.write(value);
     value.dispose();
   }

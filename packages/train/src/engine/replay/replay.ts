@@ -8,11 +8,17 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { StepProgram } from "../capture/step-recorder.ts";
 import { hold, type KernelRecording, type KernelRun, type Operand } from "./record-kernels.ts";
 
-/** A kernel with what it is called with: tensors whose data ids are filled in before each run, and which tfjs does not know. */
+/** A tensor whose data id is filled in at each run, and which tfjs does not know. */
+interface Place {
+  readonly tensor: { dataId: tf.DataId };
+  readonly datum: number;
+}
+
+/** A kernel with what it is called with. */
 interface Stage {
   readonly run: tf.KernelFunc;
   readonly call: Parameters<tf.KernelFunc>[0];
-  readonly operands: readonly { readonly tensor: { dataId: tf.DataId }; readonly datum: number }[];
+  readonly operands: readonly Place[];
   readonly outputs: readonly number[];
   /** Data that nobody needs any more. */
   readonly frees: readonly number[];
@@ -30,6 +36,7 @@ export function replay(backend: BackendWasm, recording: KernelRecording): StepPr
   const runs = neededFor(kept, recording.runs);
   const made = runs.flatMap(({ outputs }) => outputs);
   const stages = stagesOf(backend, runs, kept);
+  const changes = recording.changes.map(({ variable, value }) => ({ variable, ...placeFor(value) }));
   /** Where each datum is in a run; what was made and is freed again is `undefined`. */
   const places: (tf.DataId | undefined)[] = new Array(recording.count);
   for (const { tensor, datum } of constants) places[datum] = tensor.dataId;
@@ -39,11 +46,14 @@ export function replay(backend: BackendWasm, recording: KernelRecording): StepPr
     backend.incRef(dataId);
     return tf.engine().makeTensorFromTensorInfo({ dataId, shape: [...shape], dtype }, backend);
   };
+  const letGo = (dataId: tf.DataId): void => {
+    // tfjs knows some: what kernels that are composed of others returned or took.
+    if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend);
+  };
   const free = (datum: number): void => {
     const dataId = places[datum];
     if (dataId === undefined) return;
-    // tfjs knows some: what kernels that are composed of others returned or took.
-    if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend);
+    letGo(dataId);
     places[datum] = undefined;
   };
 
@@ -58,9 +68,12 @@ export function replay(backend: BackendWasm, recording: KernelRecording): StepPr
         }
         const outputs = recording.outputs.map(tensorOf);
         // All values before any assignment, which lets go of what another variable may get.
-        const values = recording.changes.map(({ value }) => tensorOf(value));
-        for (const [i, { variable }] of recording.changes.entries()) variable.assign(values[i]!);
-        tf.dispose(values);
+        for (const { tensor, datum } of changes) {
+          tensor.dataId = places[datum]!;
+          backend.incRef(tensor.dataId);
+        }
+        for (const { variable, tensor } of changes) variable.assign(tensor as tf.Tensor);
+        for (const { tensor } of changes) letGo(tensor.dataId);
         return outputs;
       } finally {
         // What was handed out has counted its own; after an error all that was made so far is here.
@@ -86,6 +99,10 @@ function take({ run, call, operands, outputs }: Stage, places: (tf.DataId | unde
   }
 }
 
+function placeFor({ datum, shape, dtype }: Operand): Place {
+  return { tensor: new tf.Tensor([...shape], dtype, {}, UNKNOWN), datum };
+}
+
 /** The runs that data come of, in their order. */
 function neededFor(data: ReadonlySet<number>, runs: readonly KernelRun[]): readonly KernelRun[] {
   const needed = new Set(data);
@@ -106,10 +123,7 @@ function stagesOf(backend: BackendWasm, runs: readonly KernelRun[], kept: Readon
   const frees = runs.map((): number[] => []);
   for (const [datum, last] of lastUse) if (made.has(datum) && !kept.has(datum)) frees[last]!.push(datum);
   return runs.map(({ run, inputs, takesList, attrs, outputs }, i) => {
-    const operands = [...inputs].map(([name, { datum, shape, dtype }]) => ({
-      ...{ name, datum },
-      tensor: new tf.Tensor([...shape], dtype, {}, UNKNOWN),
-    }));
+    const operands = [...inputs].map(([name, operand]) => ({ name, ...placeFor(operand) }));
     const tensors = takesList
       ? operands.map(({ tensor }) => tensor)
       : Object.fromEntries(operands.map(({ name, tensor }) => [name, tensor]));
