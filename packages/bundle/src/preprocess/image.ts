@@ -77,9 +77,11 @@ export function normalizeImage(
   for (let channel = 0; channel < channels; channel++) {
     const factor = scale / spec.std[channel]!;
     const shift = spec.mean[channel]! / spec.std[channel]!;
-    const start = layout === "nchw" ? offset + channel * area : offset + channel;
     const step = layout === "nchw" ? 1 : channels;
-    for (let i = 0; i < area; i++) target[start + i * step] = pixels[i * channels + channel]! * factor - shift;
+    let to = layout === "nchw" ? offset + channel * area : offset + channel;
+    for (let from = channel; from < area * channels; from += channels, to += step) {
+      target[to] = pixels[from]! * factor - shift;
+    }
   }
 }
 

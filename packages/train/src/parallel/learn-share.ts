@@ -24,6 +24,7 @@ export interface LearnerParts extends LearningParts {
   /** A teacher inside of the step. */
   readonly teacher?: TappedModel;
   readonly recipe: InputRecipe;
+  readonly batchSize: number;
   readonly workers: number;
   /** Which of them this is. */
   readonly worker: number;
@@ -77,6 +78,9 @@ export function makeLearner(parts: LearnerParts): Learner {
     steps.set(from, known);
     return known;
   };
+  // Taken anew each step, an array of this size would have the garbage collector run beside the steps.
+  const longest = Math.ceil(parts.batchSize / workers) * recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
+  const room = new Float32Array(longest);
   const learn: Learner["learn"] = (board, task) => {
     const [from, to] = shareOf(task.size, workers, worker);
     if (task.recheck) for (const step of steps.values()) step.recheck();
@@ -84,7 +88,7 @@ export function makeLearner(parts: LearnerParts): Learner {
     tf.tidy(() => {
       const said = task.said && board.said.subarray(from * task.said, to * task.said);
       const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
-      const lesson = lessonFor(parts, board, task, from, to);
+      const lesson = lessonFor(parts, board, task, [from, to], room);
       const inputs = lessonOf({ objective, preprocess: recipe.preprocess }, lesson, outputs, task);
       const found = stepFrom(from).run(inputs);
       const findings = [
@@ -120,10 +124,17 @@ function addCounts(a: StepStats, b: StepStats): StepStats {
   };
 }
 
-function lessonFor({ recipe }: LearnerParts, board: Board, task: ShareTask, from: number, to: number) {
+/** @param room - Where the inputs are written. */
+function lessonFor(
+  { recipe }: LearnerParts,
+  board: Board,
+  task: ShareTask,
+  [from, to]: readonly [from: number, to: number],
+  room: Float32Array,
+) {
   const { size, classes, mixed, labelled } = task;
   const length = recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
-  const inputs = new Float32Array((to - from) * length);
+  const inputs = room.subarray(0, (to - from) * length);
   const pixelsOf = (place: number): Uint8Array => board.pixels.subarray(place * length, (place + 1) * length);
   fillInputs(recipe, task, pixelsOf, [from, to], inputs);
   return {

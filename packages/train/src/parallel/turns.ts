@@ -14,16 +14,20 @@ const LOOK_MILLISECONDS = 20;
 /** Looks between two glances at the clock. */
 const LOOKS = 64;
 
-/** Turns as they lie in memory. */
+/** Turns as they lie in memory; to be handed to other threads as they are. */
 export interface Turns {
-  /** To be handed to other threads. */
   readonly memory: SharedArrayBuffer;
-  readonly workers: number;
+  /** Milliseconds that whoever waits looks before it sleeps. */
+  readonly patience: number;
 }
 
-/** Memory for the turns of so many workers; none of them has been told anything. */
-export function makeTurns(workers: number): Turns {
-  return { memory: new SharedArrayBuffer((1 + 2 * workers) * LINE * 4), workers };
+/**
+ * Memory for the turns of so many workers; none of them has been told anything.
+ *
+ * @param patience - See {@link Turns}. With fewer cores than workers none by default: who looks may hold the core of the one it looks for.
+ */
+export function makeTurns(workers: number, patience = workers > availableParallelism() ? 0 : LOOK_MILLISECONDS): Turns {
+  return { memory: new SharedArrayBuffer((1 + 2 * workers) * LINE * 4), patience };
 }
 
 /** The turns as the thread sees them that leads the others. */
@@ -41,7 +45,7 @@ export interface LeaderTurns {
 /** The turns of the others. */
 export function leaderTurns(turns: Turns): LeaderTurns {
   const { asleep, told, taken, values, patience } = open(turns);
-  const hasTaken = (worker: number, turn: number): boolean => Atomics.load(values, taken(worker)) === turn;
+  const hasTaken = (worker: number, turn: number): boolean => Atomics.load(values, taken(worker)) >= turn;
   return {
     tell(worker, turn) {
       Atomics.store(values, told(worker), turn);
@@ -56,7 +60,7 @@ export function leaderTurns(turns: Turns): LeaderTurns {
 
 /** The turns as one worker sees them. */
 export interface WorkerTurns {
-  /** Blocks the thread until it is told to take a turn, which is the one after its last. */
+  /** Blocks the thread until it is told to take a turn, or a later one. */
   waitFor(turn: number): void;
   /** Says that a turn was taken; returns whether the leader sleeps and needs a message. */
   finish(turn: number): boolean;
@@ -68,7 +72,8 @@ export function workerTurns(turns: Turns, worker: number): WorkerTurns {
   return {
     waitFor(turn) {
       if (lookFor(values, told(worker), turn, patience)) return;
-      while (Atomics.load(values, told(worker)) !== turn) Atomics.wait(values, told(worker), turn - 1);
+      for (let last = 0; last < turn; last = Atomics.load(values, told(worker)))
+        Atomics.wait(values, told(worker), last);
     },
     finish(turn) {
       // Before the flag is read: a leader that sets it looks once more after that.
@@ -78,22 +83,20 @@ export function workerTurns(turns: Turns, worker: number): WorkerTurns {
   };
 }
 
-function open({ memory, workers }: Turns) {
+function open({ memory, patience }: Turns) {
   return {
-    values: new Int32Array(memory),
-    // With fewer cores than workers, who looks may hold the core of the one it looks for.
-    patience: workers > availableParallelism() ? 0 : LOOK_MILLISECONDS,
+    ...{ values: new Int32Array(memory), patience },
     asleep: 0,
     told: (worker: number): number => (1 + 2 * worker) * LINE,
     taken: (worker: number): number => (2 + 2 * worker) * LINE,
   };
 }
 
-/** Looks at a place until it has a value. Makes no garbage: thousands of looks are one wait. */
+/** Looks at a place until it has reached a value. Makes no garbage: thousands of looks are one wait. */
 function lookFor(values: Int32Array, place: number, value: number, patience: number): boolean {
   const end = performance.now() + patience;
   do {
-    for (let look = 0; look < LOOKS; look++) if (Atomics.load(values, place) === value) return true;
+    for (let look = 0; look < LOOKS; look++) if (Atomics.load(values, place) >= value) return true;
   } while (performance.now() < end);
   return false;
 }

@@ -1,4 +1,7 @@
-/** A thread of a divided training: this is its main module. It waits for tasks and does its share of each, until it is ended. */
+/**
+ * A thread of a divided training: this is its main module. It waits for tasks and does its share of each, until it is ended. It never
+ * gets back to its event loop, so nothing in a share may be asynchronous.
+ */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { selectEngine } from "../engine/select.ts";
 import { openBoard } from "./board.ts";

@@ -12,7 +12,8 @@ export function addChannels(): GradientKernel {
     run(call: KernelCall<unknown>): TensorInfo {
       const { a: map, b: added } = call.inputs as { a: TensorInfo; b: TensorInfo };
       const channels = map.shape.at(-1);
-      const isOurs = map.shape.length > 1 && added.shape.length === 1 && added.shape[0] === channels;
+      const isOne = added.shape.at(-1) === channels && added.shape.slice(0, -1).every((size) => size === 1);
+      const isOurs = isOne && map.shape.length > 1 && added.shape.length <= map.shape.length;
       if (!isOurs || map.dtype !== "float32" || added.dtype !== "float32") return stock(call);
       const { backend } = call;
       const output = backend.makeOutput(map.shape, "float32");

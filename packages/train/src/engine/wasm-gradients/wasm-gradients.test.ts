@@ -331,6 +331,18 @@ test("a number for each channel is added as the cpu backend adds it, to the bit;
     [[5], [5]],
     [[4], [3, 4]],
     [[0, 4], [4]],
+    [
+      [2, 3, 5, 9],
+      [1, 1, 1, 9],
+    ],
+    [
+      [2, 9],
+      [1, 1, 9],
+    ],
+    [
+      [1, 9],
+      [9, 9],
+    ],
   ] as const;
   const sums = () => pairs.map(([a, b], i) => tf.add(noise([...a], 1 + i), noise([...b], 10 + i)));
   expect(await worstDifference(sums)).toBe(0);
