@@ -9,16 +9,21 @@
  * to the mean of what the shares saw.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { type CompiledTraining, type TrainingParts, update, updateNumbers } from "../compiled-training.ts";
+import {
+  type CompiledTraining,
+  type LossValues,
+  type TrainingParts,
+  update,
+  updateNumbers,
+} from "../compiled-training.ts";
 import type { Batch } from "../data/batches.ts";
 import type { Images } from "../data/dataset.ts";
 import type { InputRecipe } from "../data/fill-inputs.ts";
-import { compileStep, type Tensors } from "../engine/capture/compile-step.ts";
+import { compileStep } from "../engine/capture/compile-step.ts";
 import { type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
-import { ownWeights, readWeights, sizeOf, splitBy, tensorOf, writeWeights } from "./flat-weights.ts";
+import { ownWeights, readWeights, sizeOf, writeWeights } from "./flat-weights.ts";
 import { lossNames, makeLearner, type ShareTask } from "./learn-share.ts";
-import { meanOver } from "./mean-of-shares.ts";
+import { meanOfShares } from "./mean-of-shares.ts";
 import { writeNetwork } from "./network-copy.ts";
 import { startTeam } from "./team.ts";
 
@@ -49,10 +54,10 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     workers,
   };
   const memory = makeBoardMemory(sizes);
-  const board = openBoard(memory.buffer, sizes);
+  const board = openBoard(memory, sizes);
   const inside = typeof teacher === "object" ? teacher : undefined;
   const team = await startTeam({
-    memory: memory.buffer,
+    memory,
     sizes,
     network: await writeNetwork(network),
     ...(inside && { teacher: await writeNetwork(inside) }),
@@ -74,10 +79,8 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     },
     { optimizer: null, capture },
   );
-  const lengths = { gradients: sizeOf(model.trainableWeights), own: sizeOf(own) };
-  const before = new Float32Array(lengths.own);
+  const before = new Float32Array(sizeOf(own));
   let isDue = false;
-  const meanOfShares = meanOver(memory, board, lengths);
   return {
     async take(batch, moment) {
       const said = typeof teacher === "function" ? (await teacher(batch)).logits : undefined;
@@ -91,18 +94,23 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       const task = { ...taskOf(batch, moment, said && classes), ...(isDue && { recheck: true as const }) };
       isDue = false;
       team.tell(task);
-      learner.learn(board, task);
+      const mine = learner.learn(board, task);
       try {
         await team.finish();
+        return tf.tidy(() => {
+          const found = meanOfShares(model, board, mine, batch.size);
+          writeWeights(own, found.own);
+          const gradients = Object.fromEntries(trained.map((name, i) => [`gradient.${name}`, found.gradients[i]!]));
+          updating.run({ ...gradients, ...updateNumbers(parts, moment) });
+          return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
+        }) as unknown as LossValues;
       } catch (error) {
         // The own share has moved the averages.
         writeWeights(own, before);
         throw error;
+      } finally {
+        tf.dispose([...mine]);
       }
-      const found = meanOfShares(batch.size);
-      writeWeights(own, found.own);
-      tf.tidy(() => updating.run({ ...gradientsIn(model, found.gradients), ...updateNumbers(parts, moment) }));
-      return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
     },
     recheck() {
       updating.recheck();
@@ -133,12 +141,4 @@ function taskOf(batch: Batch, { step, epoch }: Pick<ShareTask, "step" | "epoch">
     ...(labelled < size && { labelled }),
     ...(said && { said }),
   };
-}
-
-function gradientsIn(model: LayersModel, values: Float32Array): Tensors {
-  const weights = model.trainableWeights;
-  const parts = splitBy(weights, values);
-  return Object.fromEntries(
-    weights.map(({ name, shape }, i) => [`gradient.${name}`, tensorOf(parts[i]!, shape as number[])]),
-  );
 }

@@ -21,7 +21,7 @@ export function splitBy(weights: Weights, values: Float32Array): readonly Float3
 }
 
 /** A tensor's values as they lie in the wasm engine's memory: to be copied before anything else runs. */
-export function valuesOf(tensor: tf.Tensor): Float32Array {
+function valuesOf(tensor: tf.Tensor): Float32Array {
   return (tf.backend() as BackendWasm).typedArrayFromHeap(tensor) as Float32Array;
 }
 
@@ -33,10 +33,21 @@ export function tensorOf(values: Float32Array, shape: readonly number[]): tf.Ten
   return tf.engine().makeTensorFromTensorInfo(info);
 }
 
+/** Copies tensors into an array, one after the other from a place on. */
+export function readTensors(tensors: readonly tf.Tensor[], values: Float32Array, start = 0): void {
+  let at = start;
+  for (const tensor of tensors) {
+    values.set(valuesOf(tensor), at);
+    at += tensor.size;
+  }
+}
+
 /** Copies weights into an array. */
 export function readWeights(weights: Weights, values: Float32Array): void {
-  const parts = splitBy(weights, values);
-  for (const [i, weight] of weights.entries()) parts[i]!.set(valuesOf(weight.read()));
+  readTensors(
+    weights.map((weight) => weight.read()),
+    values,
+  );
 }
 
 /** Gives weights the values of an array. */
@@ -51,6 +62,6 @@ export function writeWeights(weights: Weights, values: Float32Array): void {
 }
 
 /** Weights that no gradient reaches, which a network may change itself while it learns. */
-export function ownWeights(model: LayersModel): Weights {
+export function ownWeights(model: Pick<LayersModel, "nonTrainableWeights">): Weights {
   return model.nonTrainableWeights;
 }

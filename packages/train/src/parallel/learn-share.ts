@@ -16,7 +16,7 @@ import {
 } from "../engine/capture/compile-step.ts";
 import type { LossTerm } from "../losses/index.ts";
 import type { Board } from "./board.ts";
-import { ownWeights, valuesOf } from "./flat-weights.ts";
+import { ownWeights, readTensors, sizeOf } from "./flat-weights.ts";
 import { shareOf } from "./shares.ts";
 
 /** What all workers have alike. */
@@ -35,8 +35,11 @@ export interface LearnerParts extends LearningParts {
 
 /** A worker of a training. */
 export interface Learner {
-  /** Does its part of a step; nothing where its share is empty. */
-  learn(board: Board, task: ShareTask): void;
+  /**
+   * Does its part of a step, and gives the gradients of the trainable weights in their order; none where its share is empty. Weights
+   * that no gradient reaches and losses are on the board.
+   */
+  learn(board: Board, task: ShareTask): readonly tf.Tensor[];
   stats(): StepStats;
   dispose(): void;
 }
@@ -84,23 +87,19 @@ export function makeLearner(parts: LearnerParts): Learner {
   const learn: Learner["learn"] = (board, task) => {
     const [from, to] = shareOf(task.size, workers, worker);
     if (task.recheck) for (const step of steps.values()) step.recheck();
-    if (from === to) return;
-    tf.tidy(() => {
+    if (from === to) return [];
+    return tf.tidy(() => {
       const said = task.said && board.said.subarray(from * task.said, to * task.said);
       const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
       const lesson = lessonFor(parts, board, task, [from, to], room);
       const inputs = lessonOf({ objective, preprocess: recipe.preprocess }, lesson, outputs, task);
       const found = stepFrom(from).run(inputs);
-      const findings = [
-        ...trained.map((name) => found[`gradient.${name}`]!),
+      const others = [
         ...ownWeights(network.model).map((weight) => weight.read()),
         ...names.map((name) => found[`loss.${name}`]!),
       ];
-      let at = 0;
-      for (const tensor of findings) {
-        board.findings[worker]!.set(valuesOf(tensor), at);
-        at += tensor.size;
-      }
+      readTensors(others, board.findings[worker]!, sizeOf(network.model.trainableWeights));
+      return trained.map((name) => found[`gradient.${name}`]!);
     });
   };
   return {

@@ -1,20 +1,41 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { LayersModel } from "@tensorflow/tfjs-layers";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { loadWasm } from "../engine/wasm.ts";
 import { makeBoardMemory, openBoard } from "./board.ts";
-import { type Findings, meanOver } from "./mean-of-shares.ts";
+import { meanOfShares } from "./mean-of-shares.ts";
 import { shareOf } from "./shares.ts";
 
 const sizes = { gradients: 2, own: 2 };
 
-function meanOf(found: readonly (readonly number[])[], size: number, where = sizes): Findings {
+beforeAll(async () => {
+  await loadWasm();
+});
+
+/** The mean as lists of numbers, of gradients that are those of two weights where there are several numbers. */
+function meanOf(found: readonly (readonly number[])[], size: number, where = sizes) {
   const sized = { pixels: 3, weights: 5, findings: found[0]!.length, said: 0, workers: found.length };
-  const memory = makeBoardMemory(sized);
-  const board = openBoard(memory.buffer, sized);
+  const board = openBoard(makeBoardMemory(sized), sized);
   for (const [worker, values] of found.entries()) board.findings[worker]!.set(values);
+  // Nobody reads its gradients here.
+  board.findings[0]!.fill(Number.NaN, 0, where.gradients);
   const before = board.findings.map((values) => [...values]);
-  const mean = meanOver(memory, board, where)(size);
-  expect(board.findings.map((values) => [...values])).toEqual(before);
-  return mean;
+  const lengths = where.gradients > 1 ? [1, where.gradients - 1] : [1];
+  const model = {
+    trainableWeights: lengths.map((length) => ({ shape: [length] })),
+    nonTrainableWeights: [{ shape: [where.own] }],
+  } as unknown as LayersModel;
+  const hasShare = shareOf(size, found.length, 0)[1] > 0;
+  return tf.tidy(() => {
+    const all = tf.tensor1d(found[0]!.slice(0, where.gradients));
+    const mine = hasShare ? tf.split(all, lengths) : [];
+    const mean = meanOfShares(model, board, mine, size);
+    expect(board.findings.map((values) => [...values])).toEqual(before);
+    if (hasShare) expect([...tf.concat(mine).dataSync()]).toEqual([...all.dataSync()]);
+    const gradients = mean.gradients.flatMap((gradient) => [...gradient.dataSync()]);
+    return { gradients, own: [...mean.own], losses: [...mean.losses] } as unknown as tf.TensorContainerObject;
+  }) as unknown as Readonly<Record<"gradients" | "own" | "losses", readonly number[]>>;
 }
 
 test("findings are weighted by the shares' sizes; a weight that all have alike stays to the bit", () => {

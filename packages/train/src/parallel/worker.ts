@@ -3,9 +3,10 @@
  * gets back to its event loop, so nothing in a share may be asynchronous.
  */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { dispose } from "@tensorflow/tfjs-core";
 import { selectEngine } from "../engine/select.ts";
 import { openBoard } from "./board.ts";
-import { writeWeights } from "./flat-weights.ts";
+import { readTensors, writeWeights } from "./flat-weights.ts";
 import { makeLearner, type ShareTask } from "./learn-share.ts";
 import { readNetwork } from "./network-copy.ts";
 import type { WorkerAnswer, WorkerSetup } from "./team.ts";
@@ -27,7 +28,9 @@ async function start(): Promise<(task: ShareTask) => void> {
   });
   return (task) => {
     writeWeights(model.weights, board.weights);
-    learner.learn(board, task);
+    const gradients = learner.learn(board, task);
+    readTensors(gradients, board.findings[rest.worker]!);
+    dispose([...gradients]);
   };
 }
 

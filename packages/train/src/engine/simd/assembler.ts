@@ -166,15 +166,8 @@ export function defineFunction(
   return { name, parameters, locals, body };
 }
 
-/** Pages of 64 KiB that a module may ask for at most. */
-const MOST_PAGES = 65_536;
-
-/**
- * Joins functions to a module that imports its memory as `env.memory` and exports each function under its name.
- *
- * @param shared - The memory is one that several threads see: it has a largest size, and its kind is part of the module.
- */
-export function assemble(functions: readonly FunctionSource[], shared = false): Uint8Array<ArrayBuffer> {
+/** Joins functions to a module that imports its memory as `env.memory` and exports each function under its name. */
+export function assemble(functions: readonly FunctionSource[]): Uint8Array<ArrayBuffer> {
   const text = (value: string): Code => [...unsigned(value.length), ...new TextEncoder().encode(value)];
   const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
   const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content];
@@ -187,11 +180,10 @@ export function assemble(functions: readonly FunctionSource[], shared = false): 
     const content = [...list(locals.map((type) => [1, TYPES[type]])), ...body, 0x0b];
     return [...unsigned(content.length), ...content];
   };
-  const limits = shared ? [0x03, 1, ...unsigned(MOST_PAGES)] : [0x00, 1];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, list(functions.map(signature))),
-    ...section(2, list([[...text("env"), ...text("memory"), 0x02, ...limits]])),
+    ...section(2, list([[...text("env"), ...text("memory"), 0x02, 0x00, 1]])),
     ...section(3, list(functions.map((_source, index) => unsigned(index)))),
     ...section(7, list(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),
     ...section(10, list(functions.map(code))),

@@ -14,6 +14,7 @@ import { innerProducts } from "./inner-products.ts";
 import { instantiate, type WasmMemory } from "./instantiate.ts";
 import { outerSums } from "./outer-sums.ts";
 import { RECTIFY } from "./rectify.ts";
+import { WEIGHTED_SUM } from "./weighted-sum.ts";
 import { windowMaxima } from "./window-maxima.ts";
 
 /** The loops; addresses and strides in bytes, sizes in elements. */
@@ -101,6 +102,8 @@ export interface Loops {
     numbers: number,
     size: number,
   ): void;
+  /** out[i] = weights[0] a[i] + weights[1] b[i]; `out` may be `a` or `b`. */
+  weightedSum(a: number, b: number, weights: number, out: number, size: number): void;
 }
 
 /** Compiles the loops over a memory; `fused` as {@link fusesMultiplyAdd} says. */
@@ -121,6 +124,7 @@ export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
       windowMaxima("squareMaxima", [2, 2]),
       RECTIFY,
       ADAM_UPDATE,
+      WEIGHTED_SUM,
     ],
     memory,
   );
