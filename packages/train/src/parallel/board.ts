@@ -2,6 +2,7 @@
  * The memory that all workers of a training see: the batch's images on the way out, weights on the way out, what each worker
  * found on the way back. Nobody reads what another still writes: see turns.ts.
  */
+
 /** How much of everything there is. */
 export interface BoardSizes {
   /** Bytes of a batch's images. */

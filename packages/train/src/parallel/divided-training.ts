@@ -63,12 +63,11 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     ...(inside && { teacher: await writeNetwork(inside) }),
     objective,
     recipe,
-    batchSize,
     workers,
     capture,
   });
   const learner = makeLearner({
-    ...{ network, objective, recipe, batchSize, workers, worker: 0, capture },
+    ...{ network, objective, recipe, workers, worker: 0, capture },
     ...(inside && { teacher: inside }),
     ...(onFallback && { onFallback }),
   });

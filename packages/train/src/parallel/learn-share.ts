@@ -24,7 +24,6 @@ export interface LearnerParts extends LearningParts {
   /** A teacher inside of the step. */
   readonly teacher?: TappedModel;
   readonly recipe: InputRecipe;
-  readonly batchSize: number;
   readonly workers: number;
   /** Which of them this is. */
   readonly worker: number;
@@ -82,16 +81,16 @@ export function makeLearner(parts: LearnerParts): Learner {
     return known;
   };
   // Taken anew each step, an array of this size would have the garbage collector run beside the steps.
-  const longest = Math.ceil(parts.batchSize / workers) * recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
-  const room = new Float32Array(longest);
+  let room: Float32Array | undefined;
   const learn: Learner["learn"] = (board, task) => {
     const [from, to] = shareOf(task.size, workers, worker);
     if (task.recheck) for (const step of steps.values()) step.recheck();
     if (from === to) return [];
+    room ??= new Float32Array(board.pixels.length);
     return tf.tidy(() => {
       const said = task.said && board.said.subarray(from * task.said, to * task.said);
       const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
-      const lesson = lessonFor(parts, board, task, [from, to], room);
+      const lesson = lessonFor(parts, board, task, [from, to], room!);
       const inputs = lessonOf({ objective, preprocess: recipe.preprocess }, lesson, outputs, task);
       const found = stepFrom(from).run(inputs);
       const others = [

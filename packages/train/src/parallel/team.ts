@@ -8,7 +8,7 @@ import type { NetworkMessage } from "./network-copy.ts";
 import { type LeaderTurns, leaderTurns, makeTurns, type Turns } from "./turns.ts";
 
 /** What a thread begins with. */
-export interface WorkerSetup extends Pick<LearnerParts, "recipe" | "batchSize" | "workers" | "worker" | "capture"> {
+export interface WorkerSetup extends Pick<LearnerParts, "recipe" | "workers" | "worker" | "capture"> {
   readonly memory: SharedArrayBuffer;
   readonly sizes: BoardSizes;
   readonly turns: Turns;

@@ -14,9 +14,8 @@ export const adamUpdate: GradientKernel = {
     const [rate] = backend.typedArrayFromHeap(size!);
     const [added] = backend.typedArrayFromHeap(epsilon!);
     backend.typedArrayFromHeap(numbers).set([beta1, 1 - beta1, beta2, 1 - beta2, rate!, added!]);
-    const [w, g, oldM, oldV] = addressesOf(backend, [weight!, gradient!, m!, v!]);
+    const [w, g, oldM, oldV, at] = addressesOf(backend, [weight!, gradient!, m!, v!, numbers]);
     const [nextW, nextM, nextV] = addressesOf(backend, made) as readonly [number, number, number];
-    const at = addressesOf(backend, [numbers])[0];
     loopsOf(backend).adamUpdate(w, g, oldM, oldV, nextW, nextM, nextV, at, util.sizeFromShape(weight!.shape));
     backend.disposeData(numbers.dataId);
     return made;

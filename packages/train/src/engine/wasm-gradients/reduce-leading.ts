@@ -7,7 +7,7 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
-import { inBlocks } from "./rows.ts";
+import { overRows } from "./rows.ts";
 
 type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean };
 
@@ -27,12 +27,9 @@ export function reduceLeading(name: "Sum" | "Mean"): GradientKernel {
       const { output, out, views } = heapViews(call.backend, shape, { x: input });
       const loops = loopsOf(call.backend);
       const [bytes, count] = [channels * 4, views.x.length / channels];
-      const sums = new Float64Array(channels);
-      inBlocks(count, (start, rows) => {
-        out.fill(0);
-        loops.sumColumns(views.x.byteOffset + start * bytes, bytes, out.byteOffset, rows, channels);
-        for (let c = 0; c < channels; c++) sums[c]! += out[c]!;
-      });
+      const sums = overRows(count, channels, out, (start, rows) =>
+        loops.sumColumns(views.x.byteOffset + start * bytes, bytes, out.byteOffset, rows, channels),
+      );
       const divisor = name === "Mean" ? count : 1;
       for (let c = 0; c < channels; c++) out[c] = sums[c]! / divisor;
       return output;

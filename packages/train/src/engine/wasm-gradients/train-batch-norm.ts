@@ -11,7 +11,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { BATCH_NORM, BATCH_NORM_GRADIENT } from "../train-batch-norm.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
-import { inBlocks } from "./rows.ts";
+import { inBlocks, overRows } from "./rows.ts";
 
 interface Epsilon {
   readonly epsilon: number;
@@ -98,19 +98,3 @@ export const trainBatchNormGradient: GradientKernel = {
 };
 
 type Inputs = Readonly<Record<"dy" | "x" | "scale" | "saved1" | "saved2", TensorInfo>>;
-
-/** Sums over the rows, some at a time in `part` and those in double. */
-function overRows(
-  rows: number,
-  channels: number,
-  part: Float32Array,
-  add: (start: number, count: number) => void,
-): Float64Array {
-  const sums = new Float64Array(channels);
-  inBlocks(rows, (start, count) => {
-    part.fill(0, 0, channels);
-    add(start, count);
-    for (let c = 0; c < channels; c++) sums[c]! += part[c]!;
-  });
-  return sums;
-}
