@@ -36,6 +36,7 @@ export interface LearningParts {
   readonly network: TappedModel;
   readonly objective: readonly LossTerm[];
   readonly teacher?: Teacher;
+  readonly preprocess: PreprocessSpec;
 }
 
 /** What takes part in a training. */
@@ -43,7 +44,6 @@ export interface TrainingParts extends LearningParts {
   readonly optimizer: Optimizer;
   readonly state: OptimizerState;
   readonly average?: WeightAverage;
-  readonly preprocess: PreprocessSpec;
   readonly training: Pick<TrainingConfig, "clipNorm"> & Partial<Pick<TrainingConfig, "precision">>;
   /** `false` runs every step eagerly. */
   readonly capture?: boolean;
@@ -71,7 +71,9 @@ export interface CompiledTraining {
 }
 
 /** The samples of a step, or some of them. */
-export interface Lesson extends Pick<Batch, "size" | "inputs" | "bytes" | "classes" | "mixed"> {
+export interface Lesson extends Pick<Batch, "size" | "bytes" | "classes" | "mixed"> {
+  /** Read where there are no bytes. */
+  readonly inputs?: Float32Array;
   /** By what a sum over the samples with a label is divided, where that isn't their number: these are some of a batch. */
   readonly labelled?: number;
 }
@@ -127,7 +129,7 @@ export function lessonOf(
   return {
     ...(batch.bytes
       ? { words: wordsOf(batch.bytes, batch.size) }
-      : { inputs: tf.tensor(batch.inputs, [batch.size, height, width, channels]) }),
+      : { inputs: tf.tensor(batch.inputs!, [batch.size, height, width, channels]) }),
     step: tf.scalar(step, "int32"),
     ...named("labels", labelTensors(batch.classes, labelled)),
     ...(mixed && named("partners", labelTensors(mixed.partners, labelled))),
@@ -137,9 +139,7 @@ export function lessonOf(
 }
 
 /** The step itself: tensors in, losses out, and the variables as they are after it. */
-function takeStep(parts: TrainingParts, told: Tensors): Tensors {
-  const words = told.words as tf.Tensor2D | undefined;
-  const inputs = words ? { ...told, inputs: imagesFromBytes(words, parts.preprocess) } : told;
+function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
   const { losses, gradients } = gradientsOf(parts, inputs);
   update(parts, gradients, inputs);
   return losses;
@@ -151,13 +151,15 @@ function takeStep(parts: TrainingParts, told: Tensors): Tensors {
  * @param firstSample - Where in its batch the lesson begins.
  */
 export function gradientsOf(
-  { network, objective, teacher }: LearningParts,
+  { network, objective, teacher, preprocess }: LearningParts,
   inputs: Tensors,
   firstSample = 0,
 ): StepResult {
+  const words = inputs.words as tf.Tensor2D | undefined;
+  const images = words ? imagesFromBytes(words, preprocess) : inputs.inputs!;
   setDropoutStep(network.model, inputs.step as tf.Scalar, firstSample);
   const share = inputs.share as tf.Scalar | undefined;
-  const said = typeof teacher === "object" ? applyTapped(teacher, inputs.inputs!, false) : outputsIn(inputs);
+  const said = typeof teacher === "object" ? applyTapped(teacher, images, false) : outputsIn(inputs);
   const targets = {
     labels: group(inputs, "labels") as unknown as Labels,
     ...(said && { teacher: said }),
@@ -165,7 +167,7 @@ export function gradientsOf(
   };
   const knobs = group(inputs, "term");
   const terms = objective.map((term, i) => ({ ...term, ...group(knobs, String(i)) }) as unknown as MovedTerm);
-  return trainingStep(network, terms, inputs.inputs!, targets);
+  return trainingStep(network, terms, images, targets);
 }
 
 /** Clips gradients, updates the weights with them and takes those into the average. Runs inside a `tidy`. */

@@ -181,7 +181,8 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         shuffle: { seed, epoch },
         augment: { ...training.augment, ...viewAt(training.augment, seed, epoch) },
         ...(options.hidden && { hidden: options.hidden }),
-        asBytes: takesBytes() && !isMixing(training.augment),
+        // Workers make their own.
+        asBytes: workers.count === 1 && takesBytes() && !isMixing(training.augment),
         skip: at.batch,
       };
       if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();

@@ -87,7 +87,7 @@ export function* drawBatches(images: Images, indices: Uint32Array, options: Batc
     yield {
       drawn,
       fill(target) {
-        if (target instanceof Uint8Array) fillPixels(recipe, drawn, pixelsOf, target);
+        if (target instanceof Uint8Array) fillPixels(recipe, drawn, pixelsOf, [0, size], target);
         else fillInputs(recipe, drawn, pixelsOf, [0, size], target);
       },
     };

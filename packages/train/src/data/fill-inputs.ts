@@ -29,23 +29,25 @@ export function packedLength([height, width, channels]: InputRecipe["shape"]): n
 }
 
 /**
- * Writes the bytes of all images of a batch, changed as {@link fillInputs} changes them, {@link packedLength} apart. Images that
- * are mixed are no bytes.
+ * Writes the bytes of the images at the places `from` to `to` (exclusive) of a batch, changed as {@link fillInputs} changes them,
+ * {@link packedLength} apart. Images that are mixed are no bytes.
  *
- * @param target - At least `indices.length * packedLength(shape)` bytes.
+ * @param target - At least `(to - from) * packedLength(shape)` bytes.
  */
 export function fillPixels(
   { shape, augment }: Pick<InputRecipe, "shape" | "augment">,
   { indices, view }: Pick<InputKeys, "indices" | "view">,
   pixelsOf: (place: number) => Uint8Array,
+  [from, to]: readonly [from: number, to: number],
   target: Uint8Array,
 ): void {
   const length = shape[0] * shape[1] * shape[2];
   const stride = packedLength(shape);
   const isChanged = view && augment && isAugmenting(augment);
-  for (const [place, sample] of indices.entries()) {
-    const image = target.subarray(place * stride, place * stride + length);
-    if (isChanged) augmentImage(pixelsOf(place), image, shape, augment, { ...view, sample });
+  for (let place = from; place < to; place++) {
+    const start = (place - from) * stride;
+    const image = target.subarray(start, start + length);
+    if (isChanged) augmentImage(pixelsOf(place), image, shape, augment, { ...view, sample: indices[place]! });
     else image.set(pixelsOf(place));
   }
 }

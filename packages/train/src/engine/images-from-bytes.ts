@@ -5,12 +5,20 @@
 import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 
-/** The kernel of an engine that reads bytes: input `words` (int32 `[size, words an image]`), attribute `shape` of an image. */
-export const FLOATS_FROM_BYTES = "FloatsFromBytes";
+/** The kernel of an engine that reads bytes: input `words` (int32 `[size, words an image]`), attributes as of {@link Normalization}. */
+export const IMAGES_FROM_BYTES = "ImagesFromBytes";
+
+/** What becomes of a byte b of channel c: b factor[c] - shift[c]. */
+export interface Normalization {
+  /** Height, width, channels. */
+  readonly shape: readonly number[];
+  readonly factor: readonly number[];
+  readonly shift: readonly number[];
+}
 
 /** Whether the engine of this process can read bytes. */
 export function takesBytes(): boolean {
-  return tf.getKernel(FLOATS_FROM_BYTES, tf.getBackend()) !== undefined;
+  return tf.getKernel(IMAGES_FROM_BYTES, tf.getBackend()) !== undefined;
 }
 
 /** A batch of bytes as a tensor; no byte is copied in JavaScript. */
@@ -20,16 +28,18 @@ export function wordsOf(bytes: Uint8Array, size: number): tf.Tensor2D {
 }
 
 /**
- * What a network is given, channels last whatever the layout of the preprocessing, `[size, height, width, channels]`: bytes times `scale`, minus `mean`, by `std`, channel by channel. The last
- * bit may differ from the preprocessing's own, which computes in double precision.
+ * What a network is given, channels last whatever the layout of the preprocessing, `[size, height, width, channels]`: bytes times
+ * `scale`, minus `mean`, by `std`, channel by channel. The last bit may differ from the preprocessing's own, which computes in
+ * double precision.
  */
 export function imagesFromBytes(
   words: tf.Tensor2D,
   { height, width, channels, scale, mean, std }: PreprocessSpec,
 ): tf.Tensor4D {
-  const shape = [height, width, channels];
-  const bytes = tf.engine().runKernel(FLOATS_FROM_BYTES, { words }, { shape }) as tf.Tensor4D;
-  const factor = tf.tensor1d(std.map((each) => scale / each));
-  const shift = tf.tensor1d(mean.map((each, i) => each / std[i]!));
-  return tf.sub(tf.mul(bytes, factor), shift);
+  const normalization = {
+    shape: [height, width, channels],
+    factor: std.map((each) => scale / each),
+    shift: mean.map((each, i) => each / std[i]!),
+  };
+  return tf.engine().runKernel(IMAGES_FROM_BYTES, { words }, normalization) as tf.Tensor4D;
 }

@@ -3,9 +3,9 @@
  * it, written where all can read it.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { gradientsOf, type LearningParts, lessonOf, type Moment, named } from "../compiled-training.ts";
+import { gradientsOf, type LearningParts, type Lesson, lessonOf, type Moment, named } from "../compiled-training.ts";
 import type { Batch } from "../data/batches.ts";
-import { fillInputs, type InputRecipe } from "../data/fill-inputs.ts";
+import { fillInputs, fillPixels, type InputRecipe, packedLength } from "../data/fill-inputs.ts";
 import type { TappedModel } from "../distill/taps.ts";
 import {
   type CompiledStep,
@@ -20,7 +20,7 @@ import { ownWeights, readTensors, sizeOf } from "./flat-weights.ts";
 import { shareOf } from "./shares.ts";
 
 /** What all workers have alike. */
-export interface LearnerParts extends LearningParts {
+export interface LearnerParts extends Omit<LearningParts, "preprocess"> {
   /** A teacher inside of the step. */
   readonly teacher?: TappedModel;
   readonly recipe: InputRecipe;
@@ -65,9 +65,10 @@ export function makeLearner(parts: LearnerParts): Learner {
   const { network, objective, recipe, workers, worker, capture = true, onFallback } = parts;
   const trained = network.model.trainableWeights.map(({ name }) => name);
   const names = lossNames(objective);
+  const { preprocess } = recipe;
   // Where a share begins in its batch decides on its masks, and is frozen: shares that begin elsewhere are steps of their own.
   const learnFrom = (from: number) => (inputs: Tensors) => {
-    const { losses, gradients } = gradientsOf(parts, inputs, from);
+    const { losses, gradients } = gradientsOf({ ...parts, preprocess }, inputs, from);
     return {
       ...named("gradient", Object.fromEntries(trained.map((name) => [name, gradients.get(name)!]))),
       ...named("loss", losses),
@@ -81,17 +82,17 @@ export function makeLearner(parts: LearnerParts): Learner {
     return known;
   };
   // Taken anew each step, an array of this size would have the garbage collector run beside the steps.
-  let room: Float32Array | undefined;
+  let room: ArrayBuffer | undefined;
   const learn: Learner["learn"] = (board, task) => {
     const [from, to] = shareOf(task.size, workers, worker);
     if (task.recheck) for (const step of steps.values()) step.recheck();
     if (from === to) return [];
-    room ??= new Float32Array(board.pixels.length);
+    room ??= new ArrayBuffer(board.pixels.length * Float32Array.BYTES_PER_ELEMENT);
     return tf.tidy(() => {
       const said = task.said && board.said.subarray(from * task.said, to * task.said);
       const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
       const lesson = lessonFor(parts, board, task, [from, to], room!);
-      const inputs = lessonOf({ objective, preprocess: recipe.preprocess }, lesson, outputs, task);
+      const inputs = lessonOf({ objective, preprocess }, lesson, outputs, task);
       const found = stepFrom(from).run(inputs);
       const others = [
         ...ownWeights(network.model).map((weight) => weight.read()),
@@ -122,22 +123,30 @@ function addCounts(a: StepStats, b: StepStats): StepStats {
   };
 }
 
-/** @param room - Where the inputs are written. */
+/** @param room - Where the images are written: as bytes, unless they are mixed. */
 function lessonFor(
   { recipe }: LearnerParts,
   board: Board,
   task: ShareTask,
   [from, to]: readonly [from: number, to: number],
-  room: Float32Array,
-) {
+  room: ArrayBuffer,
+): Lesson {
   const { size, classes, mixed, labelled } = task;
   const length = recipe.shape[0] * recipe.shape[1] * recipe.shape[2];
-  const inputs = room.subarray(0, (to - from) * length);
   const pixelsOf = (place: number): Uint8Array => board.pixels.subarray(place * length, (place + 1) * length);
-  fillInputs(recipe, task, pixelsOf, [from, to], inputs);
+  const imagesIn = (): Pick<Lesson, "inputs" | "bytes"> => {
+    if (mixed) {
+      const inputs = new Float32Array(room, 0, (to - from) * length);
+      fillInputs(recipe, task, pixelsOf, [from, to], inputs);
+      return { inputs };
+    }
+    const bytes = new Uint8Array(room, 0, (to - from) * packedLength(recipe.shape));
+    fillPixels(recipe, task, pixelsOf, [from, to], bytes);
+    return { bytes };
+  };
   return {
     size: to - from,
-    inputs,
+    ...imagesIn(),
     classes: classes.subarray(from, to),
     ...(mixed && { mixed: { ...mixed, partners: mixed.partners.subarray(from, to) } }),
     // Shares are averaged by their sizes; so averaged, this divides by the labels of the whole batch.

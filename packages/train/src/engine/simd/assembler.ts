@@ -47,6 +47,8 @@ export const i32 = {
   shiftLeft: binary(0x74),
   sub: binary(0x6b),
   greaterEqual: binary(0x4e),
+  /** The byte at an address, 0 to 255. */
+  loadByte: (address: Code): Code => [...address, 0x2d, 0, 0],
   /** `a` where the condition is not zero, otherwise `b`. */
   select: (a: Code, b: Code, condition: Code): Code => [...a, ...b, ...condition, 0x1b],
 } as const;

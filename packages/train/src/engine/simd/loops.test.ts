@@ -183,13 +183,28 @@ test("each window's gradient goes to the first of its largest values, ties, over
       const start = heap.slice(0, 900);
       loops.windowMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels, height, width);
       expect(heap.slice(0, 900)).toEqual(expected);
-      if (height !== 2 || width !== 2) return;
+      if (height !== 2 || width !== 2 || step !== 2) return;
+      // What was there is written over, as far as windows reach.
       heap.set(start);
+      for (let line = 0; line < 2; line++) {
+        const from = out + line * columns * channels;
+        heap.fill(7, from, from + 2 * windows * channels);
+      }
       loops.squareMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels);
       expect(heap.slice(0, 900)).toEqual(expected);
     }),
     { numRuns: 200 },
   );
+});
+
+test("bytes are looked up, every so many of them", () => {
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.set([9, 255, 8, 0, 7, 3], 4001);
+  for (let byte = 0; byte < 256; byte++) heap[byte + 1] = byte / 4;
+  heap.fill(-1, 600, 610);
+  loops.lookUp(4001, 4, 2400, 2, 3);
+  loops.lookUp(4002, 4, 2404, 2, 2);
+  expect([...heap.subarray(600, 606)]).toEqual([9 / 4, 255 / 4, 8 / 4, 0, 7 / 4, -1]);
 });
 
 test("rows are copied with gaps between them", () => {

@@ -12,6 +12,7 @@ import { COPY_ROWS } from "./copy-rows.ts";
 import { fusesMultiplyAdd } from "./fused-multiply-add.ts";
 import { innerProducts } from "./inner-products.ts";
 import { instantiate, type WasmMemory } from "./instantiate.ts";
+import { LOOK_UP } from "./look-up.ts";
 import { outerSums } from "./outer-sums.ts";
 import { RECTIFY } from "./rectify.ts";
 import { WEIGHTED_SUM } from "./weighted-sum.ts";
@@ -71,7 +72,7 @@ export interface Loops {
     height: number,
     width: number,
   ): void;
-  /** The same for windows of two by two. */
+  /** The same for windows of two by two that lie apart: all of their places are written, zeros too. */
   squareMaxima(
     x: number,
     out: number,
@@ -102,6 +103,8 @@ export interface Loops {
     numbers: number,
     size: number,
   ): void;
+  /** out[i step] = table[bytes[i step]], for `count` bytes; `step` counts elements. */
+  lookUp(bytes: number, table: number, out: number, step: number, count: number): void;
   /** out[i] = weights[0] a[i] + weights[1] b[i]; `out` may be `a` or `b`. */
   weightedSum(a: number, b: number, weights: number, out: number, size: number): void;
 }
@@ -125,6 +128,7 @@ export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
       RECTIFY,
       ADAM_UPDATE,
       WEIGHTED_SUM,
+      LOOK_UP,
     ],
     memory,
   );

@@ -22,7 +22,7 @@ type Size = readonly [number, number];
 /**
  * `name(x, out, dy, row, pixel, step, windows, channels, height, width)`: addresses and strides in bytes; windows lie `step` apart, their
  * gradients one behind another. Channels are a multiple of four. The last two are left out where `size` says them: such windows are
- * gone through without loops.
+ * gone through without loops and lie apart, so that nothing need be added to what is there.
  */
 export function windowMaxima(name: string, size?: Size): FunctionSource {
   return defineFunction(name, size ? 8 : 10, (parameters, local) => {
@@ -67,11 +67,12 @@ export function windowMaxima(name: string, size?: Size): FunctionSource {
           ...gradient!.set(FOUR.load(dy!.get, 0)),
           ...taken!.set(mask.none),
           ...everyPlace((at) => {
+            const handed = mask.and(gradient!.get, here!.get);
             const [value, target] = [FOUR.load(i32.add(xAt!.get, at), 0), i32.add(outAt!.get, at)];
             return [
               ...here!.set(mask.without(mask.equal(value, largest!.get), taken!.get)),
               ...taken!.set(mask.or(taken!.get, here!.get)),
-              ...FOUR.store(target, FOUR.add(FOUR.load(target, 0), mask.and(gradient!.get, here!.get)), 0),
+              ...FOUR.store(target, size ? handed : FOUR.add(FOUR.load(target, 0), handed), 0),
             ];
           }),
           ...[xAt!, outAt!, dy!].flatMap((pointer) => bump(pointer, i32.const(FOUR.bytes))),

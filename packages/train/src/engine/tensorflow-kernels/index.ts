@@ -2,8 +2,8 @@
 import { trainBatchNorm, trainBatchNormGradient, trainBatchNormGradients } from "./batch-norm.ts";
 import { biasAdd, biasGradient, biasSum } from "./bias.ts";
 import { expandDims } from "./expand-dims.ts";
-import { floatsFromBytes } from "./floats-from-bytes.ts";
 import { gather } from "./gather.ts";
+import { imagesFromBytes } from "./images-from-bytes.ts";
 import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
 import { rectifierGradients, rectifiers } from "./relu.ts";
@@ -23,8 +23,8 @@ export function installTensorflowKernels(): void {
     biasAdd(),
     biasSum,
     expandDims,
-    floatsFromBytes,
     gather,
+    imagesFromBytes,
     matMul(),
     seededUniform,
     softmaxCrossEntropy,

@@ -2,7 +2,6 @@
 import { batchNormGradients } from "../train-batch-norm.ts";
 import { adamUpdate } from "./adam-update.ts";
 import { addChannels } from "./add-channels.ts";
-import { batchMatMul } from "./batch-mat-mul.ts";
 import { batchNormGradient } from "./batch-norm.ts";
 import { conv2d } from "./conv2d.ts";
 import { conv2dFilter } from "./conv2d-filter.ts";
@@ -10,16 +9,20 @@ import { conv2dInput } from "./conv2d-input.ts";
 import { depthwiseFilter } from "./depthwise-filter.ts";
 import { depthwiseInput } from "./depthwise-input.ts";
 import { identity } from "./identity.ts";
+import { imagesFromBytes } from "./images-from-bytes.ts";
 import { installGradient, installKernel } from "./kernel.ts";
+import { matMul } from "./mat-mul.ts";
 import { maxPool } from "./max-pool.ts";
-import { reduceLeading } from "./reduce-leading.ts";
+import { meanGradient, repeatRows } from "./mean-gradient.ts";
+import { reduceRows } from "./reduce-rows.ts";
 import { reluGradient, reluGradients } from "./relu.ts";
 import { seededUniform } from "./seeded-uniform.ts";
 import { segmentSum } from "./segment-sum.ts";
+import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 7;
+export const KERNELS_REVISION = 8;
 
 let installed = false;
 
@@ -38,16 +41,20 @@ export function installWasmGradients(): void {
     segmentSum,
     seededUniform,
     adamUpdate,
+    imagesFromBytes,
+    softmaxCrossEntropy,
     reluGradient,
     trainBatchNorm,
     trainBatchNormGradient,
     addChannels(),
-    batchMatMul(),
     identity(),
-    reduceLeading("Sum"),
-    reduceLeading("Mean"),
+    matMul("BatchMatMul"),
+    matMul("_FusedMatMul"),
+    reduceRows("Sum"),
+    reduceRows("Mean"),
+    repeatRows(),
   ];
   for (const kernel of kernels) installKernel(kernel);
-  const gradients = [batchNormGradient, batchNormGradients([false, true, true]), reluGradients];
+  const gradients = [batchNormGradient, batchNormGradients([false, true, true]), meanGradient, reluGradients];
   for (const gradient of gradients) installGradient(gradient);
 }

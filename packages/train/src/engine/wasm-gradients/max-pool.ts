@@ -35,7 +35,11 @@ export const maxPool: GradientKernel = {
     const first = Math.min(outWidth, Math.ceil(left / strideWidth));
     const end = Math.min(outWidth, Math.floor((width - filterWidth + left) / strideWidth) + 1);
     const inRow = vectors === channels ? end - first : 1;
-    out.fill(0);
+    const areApart = strideHeight >= filterHeight && strideWidth >= filterWidth;
+    const areTwo = [filterHeight, filterWidth, strideHeight, strideWidth].every((size) => size === 2);
+    const isCovered = areTwo && top === 0 && left === 0 && height === 2 * outHeight && width === 2 * outWidth;
+    // What is written once, by windows that lie apart and cover everything, need not be zero before.
+    if (!isCovered || vectors < channels) out.fill(0);
 
     for (let n = 0; n < batch; n++) {
       for (let oy = 0; oy < outHeight; oy++) {
@@ -50,7 +54,7 @@ export const maxPool: GradientKernel = {
           const from = ((n * outHeight + oy) * outWidth + ox) * channels;
           const places = [x.byteOffset + corner * 4, out.byteOffset + corner * 4, dy.byteOffset + from * 4] as const;
           const strides = [width * pixel, pixel, strideWidth * pixel] as const;
-          if (tall === 2 && wide === 2) loops.squareMaxima(...places, ...strides, windows, vectors);
+          if (areApart && tall === 2 && wide === 2) loops.squareMaxima(...places, ...strides, windows, vectors);
           else loops.windowMaxima(...places, ...strides, windows, vectors, tall, wide);
           for (let c = vectors; c < channels; c++) {
             let best = -1;

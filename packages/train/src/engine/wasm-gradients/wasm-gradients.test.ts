@@ -1,9 +1,13 @@
 import "@tensorflow/tfjs-backend-cpu";
+import type { PreprocessSpec } from "@distillate/bundle";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
+import { normalizePixels, packedLength } from "../../data/fill-inputs.ts";
 import { adam } from "../../optimizers/adam.ts";
+import { imagesFromBytes, wordsOf } from "../images-from-bytes.ts";
 import { fusesMultiplyAdd } from "../simd/fused-multiply-add.ts";
+import { crossEntropyRows } from "../softmax-cross-entropy.ts";
 import { trainBatchNorm } from "../train-batch-norm.ts";
 import { loadWasm } from "../wasm.ts";
 import { allTaps, turnedFilter } from "./turned-filter.ts";
@@ -132,12 +136,21 @@ test("dense layers, embeddings, batch norm, sums and means", async () => {
       ),
     )([noise([2, 3, 3, 4], 4), noise([4], 5), tf.abs(noise([4], 6)), noise([4], 7), noise([4], 8)]);
     const x = noise([4, 5, 6, 7], 9);
-    const sums = [[0, 1, 2], [0], [1, 2], [3]].flatMap((axis) => [
+    const sums = [[0, 1, 2], [0], [1, 2], [2], [0, 2], [3], [2, 3], [0, 1, 2, 3]].flatMap((axis) => [
       tf.sum(x, axis),
+      tf.sum(x, axis, true),
       tf.mean(x, axis),
       tf.mean(x, axis, true),
+      ...[false, true].map((keep) => tf.grad((a) => square(tf.mean(a, axis, keep)))(x)),
     ]);
-    return [...products.flat(), table, ...norm, ...sums];
+    const tiles = [
+      tf.tile(noise([3, 1, 1, 5], 10), [1, 2, 3, 1]),
+      tf.tile(noise([3, 1, 5], 11), [2, 2, 1]),
+      tf.tile(noise([3, 1, 5], 12), [1, 2, 2]),
+      tf.tile(noise([1, 4], 13), [6, 1]),
+      tf.tile(noise([4], 14), [3]),
+    ];
+    return [...products.flat(), table, ...norm, ...sums, ...tiles];
   });
   expect(worst).toBeLessThanOrEqual(1e-5);
 });
@@ -165,6 +178,18 @@ test("products of matrices of all sizes of tile, transposed or not, alone in a b
     ),
   );
   expect(worst).toBeLessThanOrEqual(1e-5);
+  const [a, b, bias] = [noise([5, 7], 1) as tf.Tensor2D, noise([7, 3], 2) as tf.Tensor2D, noise([3], 3)];
+  const fused = await worstDifference(() =>
+    (["linear", "relu", "elu"] as const).flatMap((activation) => [
+      tf.fused.matMul({ a, b, bias, activation }),
+      tf.fused.matMul({ a, b, activation }),
+      // The stock kernel, which has the activations, adds the wrong biases to products of a transposed operand.
+      ...(activation === "linear"
+        ? [tf.fused.matMul({ a: tf.transpose(a), b, bias, activation, transposeA: true })]
+        : []),
+    ]),
+  );
+  expect(fused).toBeLessThanOrEqual(1e-5);
   expect(() => tf.matMul(noise([2, 3], 1), noise([4, 5], 2))).toThrow(/inner shapes/i);
   const whole = tf.ones([2, 2], "int32");
   expect(() => tf.matMul(whole, whole)).toThrow(/float32/);
@@ -207,6 +232,67 @@ test("images of more lines than stay near, and windows that lie in the padding a
     return [...large, pool];
   });
   expect(worst).toBeLessThanOrEqual(1e-5);
+});
+
+test("gradients of max pooling by two: windows that cover everything, leave an edge out or overlap, channels off four", async () => {
+  const shapes = [
+    [3, 8, 6, 4],
+    [3, 9, 7, 4],
+    [3, 8, 7, 8],
+    [3, 8, 6, 6],
+  ];
+  const cases = [
+    [2, "valid"],
+    [2, "same"],
+    [3, "valid"],
+    [1, "valid"],
+    [[2, 1], "valid"],
+  ] as const;
+  const worst = await worstDifference(() =>
+    shapes.flatMap((shape, i) =>
+      cases.map(([stride, padding]) =>
+        tf.grad((x) => square(tf.maxPool(x as Four, 2, stride as number | [number, number], padding)))(
+          noise(shape, 1 + i),
+        ),
+      ),
+    ),
+  );
+  expect(worst).toBe(0);
+});
+
+test("cross-entropy of logits and its slopes are the composed ones, far apart logits and rows of one class too", async () => {
+  const worst = await worstDifference(() =>
+    [
+      [64, 10, 3],
+      [5, 2, 40],
+      [3, 1, 1],
+      [1, 1000, 8],
+    ].flatMap(([rows, classes, scale], i) => {
+      const logits = tf.mul(noise([rows!, classes!], 1 + i), scale!) as tf.Tensor2D;
+      const { losses, slopes } = crossEntropyRows(logits, tf.softmax(noise([rows!, classes!], 9)) as tf.Tensor2D);
+      return [losses, slopes];
+    }),
+  );
+  expect(worst).toBeLessThanOrEqual(1e-5);
+  const { losses, slopes } = crossEntropyRows(tf.tensor2d([[Number.NaN, 1]]), tf.tensor2d([[0, 1]]));
+  expect([...losses.dataSync(), ...slopes.dataSync()]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+});
+
+test.each([
+  ["whole words", [4, 4, 3]],
+  ["a word that is not full", [5, 3, 3]],
+  ["one channel", [3, 3, 1]],
+] as const)("images from bytes are those that the preprocessing makes, to the bit: %s", async (_name, shape) => {
+  await tf.setBackend("wasm");
+  const [height, width, channels] = shape;
+  const preprocess: PreprocessSpec = {
+    ...{ kind: "image", height, width, channels, fit: "stretch", layout: "nhwc", scale: 1 / 255 },
+    ...{ mean: [0.4, 0.5, 0.6].slice(0, channels), std: [0.2, 0.3, 0.25].slice(0, channels) },
+  };
+  const bytes = Uint8Array.from({ length: 7 * packedLength(shape) }, (_, i) => 255 - ((i * 37) % 256));
+  const images = imagesFromBytes(wordsOf(bytes, 7), preprocess);
+  expect(images.shape).toEqual([7, ...shape]);
+  expect(images.dataSync()).toEqual(normalizePixels(bytes, shape, preprocess));
 });
 
 test("what a convolution cannot do is an error: channels first, filters larger than the image, a bias for each pixel", async () => {

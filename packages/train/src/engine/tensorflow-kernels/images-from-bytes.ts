@@ -1,16 +1,16 @@
-/** Bytes as floats. tfjs has no type for bytes, so they arrive four to an int32. */
+/** Normalised images from bytes. tfjs has no type for bytes, so they arrive four to an int32. */
 import * as tf from "@tensorflow/tfjs-core";
 import { DTYPES } from "../capture/binding.ts";
-import { FLOATS_FROM_BYTES } from "../images-from-bytes.ts";
+import { IMAGES_FROM_BYTES, type Normalization } from "../images-from-bytes.ts";
 import { flagAttr, type KernelCall, type TensorflowKernel, typeAttr } from "./kernel.ts";
 
 /** Number of uint8 among TensorFlow's types; tfjs takes such a tensor for int32 and hands it on unseen. */
 const UINT8 = 4;
 
 /** `[size, words]` to `[size, ...shape]`; what the last word has beyond an image is left out. */
-export const floatsFromBytes: TensorflowKernel = {
-  name: FLOATS_FROM_BYTES,
-  run({ inputs, attrs, backend }: KernelCall<{ readonly shape: readonly number[] }>) {
+export const imagesFromBytes: TensorflowKernel = {
+  name: IMAGES_FROM_BYTES,
+  run({ inputs, attrs, backend }: KernelCall<Normalization>) {
     const [size, words] = inputs.words!.shape as [number, number];
     const length = tf.util.sizeFromShape([...attrs.shape]);
     const bytesType = typeAttr(backend, "T", UINT8);
@@ -32,7 +32,8 @@ export const floatsFromBytes: TensorflowKernel = {
             );
       const shaped = reshape(images, [size, ...attrs.shape]);
       const casts = [typeAttr(backend, "SrcT", UINT8), typeAttr(backend, "DstT"), flagAttr(backend, "Truncate", false)];
-      return backend.executeSingleOutput("Cast", casts, [shaped]);
+      const floats = backend.executeSingleOutput("Cast", casts, [shaped]);
+      return tf.sub(tf.mul(floats, tf.tensor1d([...attrs.factor])), tf.tensor1d([...attrs.shift]));
     });
   },
 };
