@@ -94,13 +94,15 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       isDue = false;
       team.tell(task);
       const mine = learner.learn(board, task);
+      // While the others are at theirs.
+      const numbers = updateNumbers(parts, moment);
       try {
         await team.finish();
         return tf.tidy(() => {
           const found = meanOfShares(model, board, mine, batch.size);
           writeWeights(own, found.own);
           const gradients = Object.fromEntries(trained.map((name, i) => [`gradient.${name}`, found.gradients[i]!]));
-          updating.run({ ...gradients, ...updateNumbers(parts, moment) });
+          updating.run({ ...gradients, ...numbers });
           return Object.fromEntries(lossNames(objective).map((name, i) => [name, found.losses[i]!]));
         }) as unknown as LossValues;
       } catch (error) {
@@ -108,7 +110,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
         writeWeights(own, before);
         throw error;
       } finally {
-        tf.dispose([...mine]);
+        tf.dispose([...mine, ...Object.values(numbers)]);
       }
     },
     recheck() {

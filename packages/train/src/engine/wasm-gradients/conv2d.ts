@@ -5,6 +5,7 @@
 import { DistillateError } from "@distillate/bundle";
 import { type backend_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
+import { channelEnds } from "./channel-ends.ts";
 import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
@@ -42,13 +43,9 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
       if (outHeight < 0 || outWidth < 0) throw windowTooLarge(info);
 
       const output = backend.makeOutput(info.outShape, "float32");
-      const [images, weights, to] = addressesOf(backend, [x, filter, output]);
-      const ends = backend.makeOutput([filters + 1], "float32");
+      const ends = channelEnds(backend, filters, bias, floor);
+      const [images, weights, to, startsAt] = addressesOf(backend, [x, filter, output, ends]);
       const frame = frameOf(backend, images, info);
-      const values = backend.typedArrayFromHeap(ends) as Float32Array;
-      values.fill(0, 0, filters);
-      if (bias) values.set(backend.typedArrayFromHeap(bias));
-      values[filters] = floor;
 
       const loops = loopsOf(backend);
       const { strideHeight, strideWidth, filterHeight, filterWidth } = info;
@@ -67,7 +64,7 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
           weights,
           filterWidth * inChannels,
           filterHeight,
-          values.byteOffset,
+          startsAt,
           to + n * height * width * filters * 4,
           width,
           height,

@@ -161,6 +161,9 @@ test("products of matrices of all sizes of tile, transposed or not, alone in a b
     [1, 13, 9],
     [6, 4, 1],
     [9, 70, 600],
+    // Too many columns, or too few, to be read where they lie.
+    [5, 400, 700],
+    [6, 9, 3],
   ];
   const worst = await worstDifference(() =>
     sizes.flatMap(([rows, inner, columns]) =>
