@@ -6,6 +6,7 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { StepProgram } from "../capture/step-recorder.ts";
+import { fuseKernels } from "./fuse-kernels.ts";
 import { hold, type KernelRecording, type KernelRun, type Operand } from "./record-kernels.ts";
 
 /** A tensor whose data id is filled in at each run, and which tfjs does not know. */
@@ -33,7 +34,7 @@ export function replay(backend: BackendWasm, recording: KernelRecording): StepPr
   const kept = new Set(
     [...recording.outputs, ...recording.changes.map(({ value }) => value)].map(({ datum }) => datum),
   );
-  const runs = neededFor(kept, recording.runs);
+  const runs = fuseKernels(neededFor(kept, recording.runs), kept);
   const made = runs.flatMap(({ outputs }) => outputs);
   const stages = stagesOf(backend, runs, kept);
   const changes = recording.changes.map(({ variable, value }) => ({ variable, ...placeFor(value) }));

@@ -68,8 +68,16 @@ export interface Lanes {
   multiplyAdd(a: Code, b: Code, sum: Code): Code;
   div(a: Code, b: Code): Code;
   sqrt(a: Code): Code;
+  /** The larger one; `a` where it is not a number. */
+  atLeast(a: Code, b: Code): Code;
+  /** `value` where `other` is positive, otherwise zero. */
+  wherePositive(value: Code, other: Code): Code;
+  /** The float whose bits an i32 has, in every lane. */
+  ofBits(bits: Code): Code;
 }
 
+/** Zero as one float. */
+const ZERO: Code = [0x43, 0, 0, 0, 0];
 const [mulOne, addOne] = [binary(0x94), binary(0x92)];
 
 /** One float. */
@@ -85,6 +93,9 @@ export const ONE: Lanes = {
   multiplyAdd: (a, b, sum) => addOne(sum, mulOne(a, b)),
   div: binary(0x95),
   sqrt: (a) => [...a, 0x91],
+  atLeast: binary(0x97),
+  wherePositive: (value, other) => [...value, ...ZERO, ...other, ...ZERO, 0x5e, 0x1b],
+  ofBits: (bits) => [...bits, 0xbe],
 };
 
 const [mulFour, addFour] = [binary(0xfd, ...unsigned(0xe6)), binary(0xfd, ...unsigned(0xe4))];
@@ -102,6 +113,9 @@ export const FOUR: Lanes = {
   multiplyAdd: (a, b, sum) => addFour(sum, mulFour(a, b)),
   div: binary(0xfd, ...unsigned(0xe7)),
   sqrt: (a) => [...a, 0xfd, ...unsigned(0xe3)],
+  atLeast: binary(0xfd, ...unsigned(0xeb)),
+  wherePositive: (value, other) => mask.and(value, mask.greater(other, mask.none)),
+  ofBits: (bits) => [...bits, 0xfd, 0x11],
 };
 
 /** Four floats, products added without being rounded first where the machine can (relaxed SIMD, WebAssembly 3.0). */
@@ -121,16 +135,20 @@ export const mask = {
   none: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
   equal: binary(0xfd, 0x41),
   greater: binary(0xfd, 0x44),
+  greaterEqual: binary(0xfd, 0x46),
   and: binary(0xfd, 0x4e),
   /** Bits of `a` that `b` has not. */
   without: binary(0xfd, 0x4f),
   or: binary(0xfd, 0x50),
-  /** `b` where it is larger, otherwise `a`: so `a` where either is not a number. */
-  atLeast: binary(0xfd, ...unsigned(0xeb)),
 } as const;
 
-/** Minus infinity in every lane. */
-export const LEAST: Code = [0xfd, 0x0c, ...new Array<readonly number[]>(4).fill([0, 0, 0x80, 0xff]).flat()];
+/** Floats as their bits, for parameters that are i32. */
+export const BITS = {
+  minusInfinity: 0xff800000 | 0,
+  zero: 0,
+  /** The smallest positive one. */
+  tiniest: 1,
+} as const;
 
 /** Copies bytes within the memory. */
 export function copyBytes(to: Code, from: Code, bytes: Code): Code {

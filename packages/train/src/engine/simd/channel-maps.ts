@@ -10,19 +10,18 @@ import {
   type FunctionSource,
   i32,
   type Lanes,
+  type Local,
   loopWhile,
   ONE,
 } from "./assembler.ts";
 
-/** `name(m0, ..., coefficients, out, rows, columns)`: out[r, c] = m0[r, c] a0[c] + ... + b[c], with a0, ..., b one after the other. */
+/**
+ * `name(m0, ..., coefficients, floor, out, rows, columns)`: out[r, c] = max(floor, m0[r, c] a0[c] + ... + b[c]), with a0, ..., b one after
+ * the other and the floor as its bits. `out` may be one of the m.
+ */
 export function affineColumns(name: string, matrices: number): FunctionSource {
-  return defineFunction(name, matrices + 4, (all, local) => {
-    const [coefficients, out, rows, columns] = all.slice(-4) as [
-      (typeof all)[0],
-      (typeof all)[0],
-      (typeof all)[0],
-      (typeof all)[0],
-    ];
+  return defineFunction(name, matrices + 5, (all, local) => {
+    const [coefficients, floor, out, rows, columns] = all.slice(-5) as [Local, Local, Local, Local, Local];
     const bases = all.slice(0, matrices);
     const [row, rowBytes, at] = [local("i32"), local("i32"), local("i32")];
     const pointers = [...bases, out].map(() => local("i32"));
@@ -30,6 +29,7 @@ export function affineColumns(name: string, matrices: number): FunctionSource {
       v128: Array.from({ length: 2 * (matrices + 1) }, () => local("v128")),
       f32: Array.from({ length: matrices + 1 }, () => local("f32")),
     };
+    const floors = { v128: local("v128"), f32: local("f32") };
     const stretch = (lanes: Lanes, width: number): Code => {
       const held = Array.from({ length: matrices + 1 }, (_k, k) =>
         registers[lanes.type].slice(k * width, (k + 1) * width),
@@ -49,7 +49,8 @@ export function affineColumns(name: string, matrices: number): FunctionSource {
             const terms = bases.map((_base, k) =>
               lanes.mul(lanes.load(pointers[k]!.get, i * lanes.bytes), held[k]![i]!.get),
             );
-            return lanes.store(target.get, [...terms, held[matrices]![i]!.get].reduce(lanes.add), i * lanes.bytes);
+            const sum = [...terms, held[matrices]![i]!.get].reduce(lanes.add);
+            return lanes.store(target.get, lanes.atLeast(sum, floors[lanes.type].get), i * lanes.bytes);
           }).flat(),
           ...pointers.flatMap((pointer) => bump(pointer, rowBytes.get)),
           ...bump(row, i32.const(-1)),
@@ -60,6 +61,7 @@ export function affineColumns(name: string, matrices: number): FunctionSource {
     };
     return [
       rowBytes.set(i32.shiftLeft(columns.get, i32.const(2))),
+      ...[FOUR, ONE].map((lanes) => floors[lanes.type].set(lanes.ofBits(floor.get))),
       stretch(FOUR, 2),
       stretch(FOUR, 1),
       stretch(ONE, 1),

@@ -1,7 +1,7 @@
 /**
  * A convolution of one image, read as it lies:
  *
- *   out[y, x, k] = max(floor, bias[k] + sum over i, t of  in[s y + d i, s x, t] F[i, t, k])
+ *   out[y, x, k] = max(floor, (sum over i, t of  in[s y + d i, s x, t] F[i, t, k]) + bias[k])
  *
  * where t runs over the channels of all pixels that a row of the filter covers: they follow one another in the image, as do their
  * weights in the filter, so nothing is unfolded or packed. A tile of 4 pixels by 8 filters stays in registers while i and t run
@@ -47,7 +47,7 @@ export const convolution = (four: Lanes): FunctionSource =>
       const from = pointers.slice(0, pixels);
       const columns = panel.slice(0, vectors);
       return [
-        ...eachCell(cells, vectors, (cell, _p, q) => cell.set(four.load(ends!.get, q * four.bytes))),
+        ...cells.flatMap((cell) => cell.set(mask.none)),
         ...weights!.set(filter!.get),
         ...line!.set(window!.get),
         ...i!.set(tapRows!.get),
@@ -67,7 +67,11 @@ export const convolution = (four: Lanes): FunctionSource =>
         ]),
         ...factor.set(four.broadcast(floor!.get, 0)),
         ...eachCell(cells, vectors, (cell, p, q) =>
-          four.store(strided(target!.get, outPixel!.get, p), mask.atLeast(cell.get, factor.get), q * four.bytes),
+          four.store(
+            strided(target!.get, outPixel!.get, p),
+            four.atLeast(four.add(cell.get, four.load(ends!.get, q * four.bytes)), factor.get),
+            q * four.bytes,
+          ),
         ),
       ];
     };

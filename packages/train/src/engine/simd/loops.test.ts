@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { BITS } from "./assembler.ts";
 import { fusesMultiplyAdd } from "./fused-multiply-add.ts";
 import { makeMemory } from "./instantiate.ts";
 import { instantiateLoops } from "./loops.ts";
@@ -162,9 +163,10 @@ test("each window's gradient goes to the first of its largest values, ties, over
     step: fc.integer({ min: 1, max: 2 }),
     channels: fc.constantFrom(4, 8, 12),
     values: fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 300, maxLength: 300 }),
+    isRectified: fc.boolean(),
   });
   fc.assert(
-    fc.property(cases, ({ height, width, windows, step, channels, values }) => {
+    fc.property(cases, ({ height, width, windows, step, channels, values, isRectified }) => {
       const columns = windows * step + width;
       const [x, out, dy] = [1, 401, 801];
       heap.fill(0, 0, 900);
@@ -177,11 +179,13 @@ test("each window's gradient goes to the first of its largest values, ties, over
           return (Math.floor(at / width) * columns + window * step + (at % width)) * channels + c;
         });
         const largest = Math.max(...places.map((place) => expected[x + place]!));
+        if (isRectified && largest <= 0) continue;
         expected[out + places.find((place) => expected[x + place] === largest)!]! += i + 1;
       }
       const [row, pixel] = [columns * channels * 4, channels * 4];
       const start = heap.slice(0, 900);
-      loops.windowMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels, height, width);
+      const least = isRectified ? BITS.tiniest : BITS.minusInfinity;
+      loops.windowMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels, least, height, width);
       expect(heap.slice(0, 900)).toEqual(expected);
       if (height !== 2 || width !== 2 || step !== 2) return;
       // What was there is written over, as far as windows reach.
@@ -190,11 +194,44 @@ test("each window's gradient goes to the first of its largest values, ties, over
         const from = out + line * columns * channels;
         heap.fill(7, from, from + 2 * windows * channels);
       }
-      loops.squareMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels);
+      loops.squareMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels, least);
       expect(heap.slice(0, 900)).toEqual(expected);
     }),
     { numRuns: 200 },
   );
+});
+
+test("maps of channels with and without a floor, and rectifying, for every remainder of four; what is no number stays", () => {
+  const [x, y, coefficients, out] = [1, 201, 401, 501];
+  for (const columns of [1, 3, 4, 7, 12, 13]) {
+    const rows = 5;
+    const size = rows * columns;
+    for (let i = 0; i < 200; i++) [heap[x + i], heap[y + i]] = [Math.sin(i), Math.cos(i * 3)];
+    for (let i = 0; i < 3 * columns; i++) heap[coefficients + i] = Math.sin(i * 7);
+    heap[x] = Number.NaN;
+    const round = Math.fround;
+    const at = (i: number, k: number): number => heap[coefficients + k * columns + (i % columns)]!;
+    const one = (i: number): number => round(round(heap[x + i]! * at(i, 0)) + at(i, 1));
+    const two = (i: number): number =>
+      round(round(round(heap[x + i]! * at(i, 0)) + round(heap[y + i]! * at(i, 1))) + at(i, 2));
+    const floored = (value: number): number => Math.max(value, 0);
+    const all = (value: (i: number) => number): number[] => Array.from({ length: size }, (_, i) => value(i));
+    const found = (): number[] => [...heap.subarray(out, out + size)];
+    const [xAt, yAt, by, to] = [x * 4, y * 4, coefficients * 4, out * 4];
+    loops.affineOne(xAt, by, BITS.minusInfinity, to, rows, columns);
+    expect(found()).toEqual(all(one));
+    loops.affineOne(xAt, by, BITS.zero, to, rows, columns);
+    expect(found()).toEqual(all((i) => floored(one(i))));
+    loops.affineTwo(xAt, yAt, by, BITS.minusInfinity, to, rows, columns);
+    expect(found()).toEqual(all(two));
+    loops.affineTwo(xAt, yAt, by, BITS.zero, to, rows, columns);
+    expect(found()).toEqual(all((i) => floored(two(i))));
+    loops.rectify(yAt, xAt, to, size);
+    expect(found()).toEqual(all((i) => (heap[x + i]! > 0 ? heap[y + i]! : 0)));
+    const expected = all((i) => (heap[x + i]! > 0 ? heap[y + i]! : 0));
+    loops.rectify(yAt, xAt, yAt, size);
+    expect([...heap.subarray(y, y + size)]).toEqual(expected);
+  }
 });
 
 test("bytes are looked up, every so many of them", () => {

@@ -18,7 +18,7 @@ import { RECTIFY } from "./rectify.ts";
 import { WEIGHTED_SUM } from "./weighted-sum.ts";
 import { windowMaxima } from "./window-maxima.ts";
 
-/** The loops; addresses and strides in bytes, sizes in elements. */
+/** The loops; addresses and strides in bytes, sizes in elements, floors and least values as the bits of a float: see {@link BITS}. */
 export interface Loops {
   /** out[c] += sum a[r, c]. */
   sumColumns(a: number, aRow: number, out: number, rows: number, columns: number): void;
@@ -57,8 +57,8 @@ export interface Loops {
   /** out[p, q] = sum over k of a[p, k] b[q, k]; all are dense. */
   innerProducts(a: number, aRows: number, b: number, bRows: number, out: number, columns: number): void;
   /**
-   * For each of a row of windows of `x`, `step` apart, adds the next of dy to the place in `out` of its first largest, for a multiple of
-   * four channels.
+   * For each of a row of windows of `x`, `step` apart, adds the next of dy to the place in `out` of its first largest, if that is at least
+   * `least`, for a multiple of four channels.
    */
   windowMaxima(
     x: number,
@@ -69,6 +69,7 @@ export interface Loops {
     step: number,
     windows: number,
     channels: number,
+    least: number,
     height: number,
     width: number,
   ): void;
@@ -82,14 +83,23 @@ export interface Loops {
     step: number,
     windows: number,
     channels: number,
+    least: number,
   ): void;
-  /** out[r, c] = x[r, c] a[c] + b[c]; `coefficients` holds a and b. Rows are dense, as in the two below. */
-  affineOne(x: number, coefficients: number, out: number, rows: number, columns: number): void;
-  /** out[r, c] = x[r, c] a[c] + y[r, c] b[c] + d[c]; `coefficients` holds a, b and d. */
-  affineTwo(x: number, y: number, coefficients: number, out: number, rows: number, columns: number): void;
+  /** out[r, c] = max(floor, x[r, c] a[c] + b[c]); `coefficients` holds a and b. Rows are dense, as in the two below. */
+  affineOne(x: number, coefficients: number, floor: number, out: number, rows: number, columns: number): void;
+  /** out[r, c] = max(floor, x[r, c] a[c] + y[r, c] b[c] + d[c]); `coefficients` holds a, b and d. */
+  affineTwo(
+    x: number,
+    y: number,
+    coefficients: number,
+    floor: number,
+    out: number,
+    rows: number,
+    columns: number,
+  ): void;
   /** out[c] += sum (x[r, c] - centre[c]) y[r, c]. */
   centredDots(x: number, y: number, centre: number, out: number, rows: number, columns: number): void;
-  /** out[i] = y[i] > 0 ? dy[i] : 0, for a multiple of four. */
+  /** out[i] = y[i] > 0 ? dy[i] : 0; `out` may be `dy`. */
   rectify(dy: number, y: number, out: number, size: number): void;
   /** One weight's next values and slots; `numbers` is six floats: see adam-update.ts. */
   adamUpdate(

@@ -1,11 +1,12 @@
 /** Hands on what lies where another array is positive, zero elsewhere, four floats an instruction. */
-import { bump, defineFunction, FOUR, type FunctionSource, i32, loopWhile, mask } from "./assembler.ts";
+import { type Code, defineFunction, FOUR, type FunctionSource, type Lanes, ONE } from "./assembler.ts";
+import { eachElement } from "./elementwise.ts";
 
-/** `rectify(dy, y, out, size)`: out[i] = y[i] > 0 ? dy[i] : 0, for a multiple of four. */
-export const RECTIFY: FunctionSource = defineFunction("rectify", 4, ([dy, y, out, size]) => [
-  loopWhile(size!.get, [
-    ...FOUR.store(out!.get, mask.and(FOUR.load(dy!.get, 0), mask.greater(FOUR.load(y!.get, 0), mask.none)), 0),
-    ...[dy, y, out].flatMap((pointer) => bump(pointer!, i32.const(FOUR.bytes))),
-    ...bump(size!, i32.const(-4)),
-  ]),
-]);
+/** `rectify(dy, y, out, size)`: out[i] = y[i] > 0 ? dy[i] : 0. */
+export const RECTIFY: FunctionSource = defineFunction("rectify", 4, ([dy, y, out, size]) => {
+  const stretch = (lanes: Lanes): Code => {
+    const value = lanes.wherePositive(lanes.load(dy!.get, 0), lanes.load(y!.get, 0));
+    return eachElement(lanes, size!, [dy!, y!, out!], lanes.store(out!.get, value, 0));
+  };
+  return [stretch(FOUR), stretch(ONE)];
+});

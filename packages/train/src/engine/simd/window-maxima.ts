@@ -3,13 +3,13 @@
  * one pass, then a second pass in which each place that equals it, and whose channel nobody has taken, gets the gradient.
  */
 import {
+  BITS,
   bump,
   type Code,
   defineFunction,
   FOUR,
   type FunctionSource,
   i32,
-  LEAST,
   type Local,
   loopWhile,
   mask,
@@ -20,13 +20,14 @@ import {
 type Size = readonly [number, number];
 
 /**
- * `name(x, out, dy, row, pixel, step, windows, channels, height, width)`: addresses and strides in bytes; windows lie `step` apart, their
- * gradients one behind another. Channels are a multiple of four. The last two are left out where `size` says them: such windows are
+ * `name(x, out, dy, row, pixel, step, windows, channels, least, height, width)`: addresses and strides in bytes; windows lie `step` apart,
+ * their gradients one behind another, which are handed on where the largest value is at least that of the bits `least`. Channels are a
+ * multiple of four. The last two are left out where `size` says them: such windows are
  * gone through without loops and lie apart, so that nothing need be added to what is there.
  */
 export function windowMaxima(name: string, size?: Size): FunctionSource {
-  return defineFunction(name, size ? 8 : 10, (parameters, local) => {
-    const [x, out, dy, row, pixel, step, windows, channels, height, width] = parameters as readonly Local[] &
+  return defineFunction(name, size ? 9 : 11, (parameters, local) => {
+    const [x, out, dy, row, pixel, step, windows, channels, least, height, width] = parameters as readonly Local[] &
       Record<number, Local>;
     const [xAt, outAt, rest, y, column, place, rowPlace] = Array.from({ length: 7 }, () => local("i32"));
     const [largest, gradient, taken, here] = Array.from({ length: 4 }, () => local("v128"));
@@ -62,9 +63,9 @@ export function windowMaxima(name: string, size?: Size): FunctionSource {
         ...outAt!.set(out!.get),
         ...rest!.set(channels!.get),
         ...loopWhile(rest!.get, [
-          ...largest!.set(LEAST),
-          ...everyPlace((at) => largest!.set(mask.atLeast(largest!.get, FOUR.load(i32.add(xAt!.get, at), 0)))),
-          ...gradient!.set(FOUR.load(dy!.get, 0)),
+          ...largest!.set(FOUR.ofBits(i32.const(BITS.minusInfinity))),
+          ...everyPlace((at) => largest!.set(FOUR.atLeast(largest!.get, FOUR.load(i32.add(xAt!.get, at), 0)))),
+          ...gradient!.set(mask.and(FOUR.load(dy!.get, 0), mask.greaterEqual(largest!.get, FOUR.ofBits(least!.get)))),
           ...taken!.set(mask.none),
           ...everyPlace((at) => {
             const handed = mask.and(gradient!.get, here!.get);

@@ -1,6 +1,7 @@
 /** A sum of a map and one number for each channel, the addition of a bias, in one pass; the stock kernel finds every index anew. */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
 import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
 import { inBlocks } from "./rows.ts";
@@ -34,7 +35,7 @@ export function plusChannels(backend: BackendWasm, map: TensorInfo, added: Tenso
   const loops = loopsOf(backend);
   inBlocks(util.sizeFromShape(map.shape) / channels, (start, count) => {
     const at = start * channels * 4;
-    loops.affineOne(from + at, by, to + at, count, channels);
+    loops.affineOne(from + at, by, BITS.minusInfinity, to + at, count, channels);
   });
   backend.disposeData(coefficients.dataId);
   return output;

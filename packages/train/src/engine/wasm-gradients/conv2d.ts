@@ -36,10 +36,9 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
       const info = convolutionGeometry(x.shape, filter.shape, attrs, false);
       const { batchSize, inHeight, inWidth, outHeight, outWidth, outChannels: filters, inChannels } = info;
       const floor = FLOORS[attrs.activation ?? "linear"];
-      const isOurs = x.dtype === "float32" && filter.dtype === "float32" && filters >= 4 && info.dilationWidth === 1;
-      const isLast = (attrs.dataFormat ?? "NHWC") === "NHWC";
+      const isOurs = x.dtype === "float32" && filter.dtype === "float32" && isLooped(filter.shape, attrs);
       const isBias = !bias || (bias.shape.at(-1) === filters && util.sizeFromShape(bias.shape) === filters);
-      if (!isOurs || !isLast || !isBias || floor === undefined || preluActivationWeights) return stock(call);
+      if (!isOurs || !isBias || floor === undefined || preluActivationWeights) return stock(call);
       if (outHeight < 0 || outWidth < 0) throw windowTooLarge(info);
 
       const output = backend.makeOutput(info.outShape, "float32");
@@ -76,6 +75,15 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
       return output;
     },
   };
+}
+
+/** Whether the loops do a convolution with such a filter `[kh, kw, in, out]`. */
+export function isLooped(
+  filterShape: readonly number[],
+  { dataFormat = "NHWC", dilations = 1 }: Pick<Attributes, "dataFormat" | "dilations">,
+): boolean {
+  const dilationWidth = typeof dilations === "number" ? dilations : dilations[1];
+  return filterShape[3]! >= 4 && dilationWidth === 1 && dataFormat === "NHWC";
 }
 
 function windowTooLarge(info: backend_util.Conv2DInfo): DistillateError {

@@ -4,11 +4,16 @@
  * Four channels at a time where they lie, the rest one by one; the stock kernel first builds a tensor of positions.
  */
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
+import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
 import type { ConvolutionAttributes } from "./geometry.ts";
 import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 
-type Attributes = ConvolutionAttributes & { readonly filterSize: [number, number] | number };
+type Attributes = ConvolutionAttributes & {
+  readonly filterSize: [number, number] | number;
+  /** The input is what a rectifier gave, and the gradient that of the rectifier's input: see ../replay/fuse-kernels.ts. */
+  readonly rectified?: boolean;
+};
 
 export const maxPool: GradientKernel = {
   name: "MaxPoolGrad",
@@ -29,6 +34,7 @@ export const maxPool: GradientKernel = {
     const { outHeight, outWidth, strideHeight, strideWidth, filterHeight, filterWidth } = info;
     const { top, left } = info.padInfo;
     const loops = loopsOf(backend);
+    const least = attrs.rectified ? BITS.tiniest : BITS.minusInfinity;
     const pixel = channels * 4;
     const vectors = channels - (channels % 4);
     // Windows from `first` to before `end` lie within the image's width: a row of them is one call, unless channels are left over.
@@ -54,8 +60,8 @@ export const maxPool: GradientKernel = {
           const from = ((n * outHeight + oy) * outWidth + ox) * channels;
           const places = [x.byteOffset + corner * 4, out.byteOffset + corner * 4, dy.byteOffset + from * 4] as const;
           const strides = [width * pixel, pixel, strideWidth * pixel] as const;
-          if (areApart && tall === 2 && wide === 2) loops.squareMaxima(...places, ...strides, windows, vectors);
-          else loops.windowMaxima(...places, ...strides, windows, vectors, tall, wide);
+          if (areApart && tall === 2 && wide === 2) loops.squareMaxima(...places, ...strides, windows, vectors, least);
+          else loops.windowMaxima(...places, ...strides, windows, vectors, least, tall, wide);
           for (let c = vectors; c < channels; c++) {
             let best = -1;
             let largest = Number.NEGATIVE_INFINITY;
@@ -68,7 +74,7 @@ export const maxPool: GradientKernel = {
                 }
               }
             }
-            if (best >= 0) out[best]! += dy[from + c]!;
+            if (best >= 0 && !(attrs.rectified && largest <= 0)) out[best]! += dy[from + c]!;
           }
         }
       }

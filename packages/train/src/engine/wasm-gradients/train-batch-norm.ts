@@ -8,19 +8,22 @@
  * Sums run over some rows in single precision and over those sums in double, in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
 import { BATCH_NORM, BATCH_NORM_GRADIENT } from "../train-batch-norm.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { addressesOf, type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
 import { inBlocks, overRows } from "./rows.ts";
 
-interface Epsilon {
+interface Attributes {
   readonly epsilon: number;
+  /** A rectifier follows: see ../replay/fuse-kernels.ts. */
+  readonly rectified?: boolean;
 }
 
 /** Gives y, mean and unbiased variance. */
 export const trainBatchNorm: GradientKernel = {
   name: BATCH_NORM,
-  run({ inputs, attrs, backend }: KernelCall<Epsilon>): TensorInfo[] {
+  run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo[] {
     const { x: input, scale, offset } = inputs as { x: TensorInfo; scale: TensorInfo; offset: TensorInfo };
     const channels = scale.shape[0]!;
     const [mean, variance] = [backend.makeOutput([channels], "float32"), backend.makeOutput([channels], "float32")];
@@ -47,20 +50,21 @@ export const trainBatchNorm: GradientKernel = {
       views.scratch[c] = a;
       views.scratch[channels + c] = views.offset[c]! - views.mean[c]! * a;
     }
+    const floor = attrs.rectified ? BITS.zero : BITS.minusInfinity;
     inBlocks(rows, (start, count) => {
       const at = start * channels * 4;
-      loops.affineOne(x + at, coefficients, out.byteOffset + at, count, channels);
+      loops.affineOne(x + at, coefficients, floor, out.byteOffset + at, count, channels);
     });
     backend.disposeData(scratch.dataId);
     return [output, mean, variance];
   },
 };
 
-/** Gives dx, dg and db. */
+/** Gives dx, dg and db. With an input `y`, what a rectifier made of the normalised, `dy` is the gradient of that. */
 export const trainBatchNormGradient: GradientKernel = {
   name: BATCH_NORM_GRADIENT,
-  run({ inputs, attrs, backend }: KernelCall<Epsilon>): TensorInfo[] {
-    const { dy: gradient, x: input, scale, saved1: mean, saved2: variance } = inputs as Inputs;
+  run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo[] {
+    const { dy: gradient, x: input, y: rectified, scale, saved1: mean, saved2: variance } = inputs as Inputs;
     const channels = scale.shape[0]!;
     const [dScale, dOffset] = [backend.makeOutput([channels], "float32"), backend.makeOutput([channels], "float32")];
     const scratch = backend.makeOutput([3 * channels], "float32");
@@ -68,15 +72,18 @@ export const trainBatchNormGradient: GradientKernel = {
     const { output, out, views } = heapViews(backend, input.shape, given);
     const rows = out.length / channels;
     const loops = loopsOf(backend);
-    const [dy, x, part] = [views.dy.byteOffset, views.x.byteOffset, views.scratch.byteOffset];
+    const [x, to, part] = [views.x.byteOffset, out.byteOffset, views.scratch.byteOffset];
+    const [y] = rectified ? addressesOf(backend, [rectified]) : [];
+    // A rectifier's gradient stays where the result will be.
+    const dy = y === undefined ? views.dy.byteOffset : to;
 
-    const sums = overRows(rows, channels, views.scratch, (start, count) =>
-      loops.sumColumns(dy + start * channels * 4, channels * 4, part, count, channels),
-    );
-    const dots = overRows(rows, channels, views.scratch, (start, count) => {
+    const both = overRows(rows, 2 * channels, views.scratch, (start, count) => {
       const at = start * channels * 4;
-      loops.centredDots(x + at, dy + at, views.mean.byteOffset, part, count, channels);
+      if (y !== undefined) loops.rectify(views.dy.byteOffset + at, y + at, to + at, count * channels);
+      loops.sumColumns(dy + at, channels * 4, part, count, channels);
+      loops.centredDots(x + at, dy + at, views.mean.byteOffset, part + channels * 4, count, channels);
     });
+    const [sums, dots] = [both.subarray(0, channels), both.subarray(channels)];
     for (let c = 0; c < channels; c++) {
       const biased = (views.variance[c]! * Math.max(1, rows - 1)) / rows;
       const r = 1 / Math.sqrt(biased + attrs.epsilon);
@@ -90,11 +97,11 @@ export const trainBatchNormGradient: GradientKernel = {
     }
     inBlocks(rows, (start, count) => {
       const at = start * channels * 4;
-      loops.affineTwo(dy + at, x + at, part, out.byteOffset + at, count, channels);
+      loops.affineTwo(dy + at, x + at, part, BITS.minusInfinity, to + at, count, channels);
     });
     backend.disposeData(scratch.dataId);
     return [output, dScale, dOffset];
   },
 };
 
-type Inputs = Readonly<Record<"dy" | "x" | "scale" | "saved1" | "saved2", TensorInfo>>;
+type Inputs = Readonly<Record<"dy" | "x" | "scale" | "saved1" | "saved2", TensorInfo>> & { readonly y?: TensorInfo };
