@@ -27,7 +27,7 @@ export const conv2dFilter: GradientKernel = {
     const [images, gradients, to] = addressesOf(backend, [x, dy, output]);
     const frame = frameOf(backend, images, info);
     const { batchSize, inChannels, outChannels: filters, outHeight, outWidth, filterHeight, filterWidth } = info;
-    const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
+    const { inHeight, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
     const rowOfDy = outWidth * filters * 4;
     const lines = Math.max(1, Math.floor(NEAR / (strideHeight * frame.row + rowOfDy)));
     // Pixels that a row of the filter covers are one stretch, unless some lie between them.
@@ -38,18 +38,23 @@ export const conv2dFilter: GradientKernel = {
       const image = frame.imageAt(n);
       for (let y = 0; y < outHeight; y += lines) {
         for (let i = 0; i < filterHeight; i++) {
+          // Rows of the output for which this one of the filter lies in the image.
+          const shift = i * dilationHeight - info.padInfo.top;
+          const from = Math.max(y, Math.ceil(-shift / strideHeight));
+          const end = Math.min(y + lines, outHeight, Math.ceil((inHeight - shift) / strideHeight));
+          if (from >= end) continue;
           for (let j = 0; j < stretches; j++) {
             loops.outerSums(
-              image + (y * strideHeight + i * dilationHeight) * frame.row + j * dilationWidth * frame.pixel,
+              image + (from * strideHeight + shift) * frame.row + j * dilationWidth * frame.pixel,
               strideWidth * frame.pixel,
               strideHeight * frame.row,
               pixels * inChannels,
-              gradients + (n * outHeight + y) * rowOfDy,
+              gradients + (n * outHeight + from) * rowOfDy,
               filters * 4,
               filters,
               to + (i * filterWidth + j) * inChannels * filters * 4,
               outWidth,
-              Math.min(lines, outHeight - y),
+              end - from,
             );
           }
         }

@@ -6,7 +6,7 @@ import { DistillateError } from "@distillate/bundle";
 import { type backend_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { channelEnds } from "./channel-ends.ts";
-import { frameOf } from "./frame.ts";
+import { bandsOf, frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
 import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
 
@@ -43,7 +43,7 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
 
       const output = backend.makeOutput(info.outShape, "float32");
       const ends = channelEnds(backend, filters, bias, floor);
-      const [images, weights, to, startsAt] = addressesOf(backend, [x, filter, output, ends]);
+      const [images, weights, to, biases] = addressesOf(backend, [x, filter, output, ends]);
       const frame = frameOf(backend, images, info);
 
       const loops = loopsOf(backend);
@@ -51,24 +51,28 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
       const isPointwise = filterHeight * filterWidth * strideHeight * strideWidth === 1;
       // Pixels of all images in one row, where each is computed of one.
       const isOneRow = isPointwise && outHeight === inHeight && outWidth === inWidth;
-      const [count, width, height] = isOneRow
-        ? [1, batchSize * outHeight * outWidth, 1]
-        : [batchSize, outWidth, outHeight];
+      const [count, width] = isOneRow ? [1, batchSize * outHeight * outWidth] : [batchSize, outWidth];
+      const bands = isOneRow ? [{ from: 0, to: 1, firstTap: 0, taps: 1, start: 0 }] : bandsOf(info);
+      const taps = filterWidth * inChannels;
+      const [pixelBytes, rowOfOutput] = [filters * 4, width * filters * 4];
       for (let n = 0; n < count; n++) {
-        loops.convolve(
-          frame.imageAt(n),
-          strideWidth * frame.pixel,
-          info.dilationHeight * frame.row,
-          strideHeight * frame.row,
-          weights,
-          filterWidth * inChannels,
-          filterHeight,
-          startsAt,
-          to + n * height * width * filters * 4,
-          width,
-          height,
-          filters,
-        );
+        const image = frame.imageAt(n);
+        for (const band of bands) {
+          loops.convolve(
+            image + band.start * frame.row,
+            strideWidth * frame.pixel,
+            info.dilationHeight * frame.row,
+            strideHeight * frame.row,
+            weights + band.firstTap * taps * pixelBytes,
+            taps,
+            band.taps,
+            biases,
+            to + (n * outHeight + band.from) * rowOfOutput,
+            width,
+            band.to - band.from,
+            filters,
+          );
+        }
       }
       frame.dispose();
       backend.disposeData(ends.dataId);
