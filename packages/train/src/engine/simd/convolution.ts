@@ -1,10 +1,11 @@
 /**
- * A convolution of one image, read as it lies:
+ * Convolutions of one image, read as it lies: ordinary ones,
  *
  *   out[y, x, k] = max(floor, (sum over i, t of  in[s y + d i, s x, t] F[i, t, k]) + bias[k])
  *
  * where t runs over the channels of all pixels that a row of the filter covers: they follow one another in the image, as do their
- * weights in the filter, so nothing is unfolded or packed. A tile of 4 pixels by 8 filters stays in registers while i and t run
+ * weights in the filter, so nothing is unfolded or packed; and depthwise ones, where it runs over the pixels and each filter sees the
+ * channel of its own number. A tile of 4 pixels by 8 filters stays in registers while i and t run
  * (Goto and van de Geijn 2008); the filters of a tile stay near while it goes over the image. Sums run in a fixed order.
  */
 import {
@@ -28,10 +29,13 @@ const HEIGHTS = [4, 3, 2, 1];
  * `convolve(x, pixel, tapRow, nextRow, filter, taps, tapRows, ends, out, width, height, filters)`: addresses and strides in bytes, sizes
  * in elements. `pixel` and `nextRow` lie between the windows of neighbouring outputs, `tapRow` between the rows of a window, each of
  * `taps` values. `ends` holds a bias for each filter, then the floor. There are at least four filters.
+ *
+ * `convolveChannels`, the depthwise one, has one parameter more: `tap` lies between the values of a channel in a row of a window.
  */
-export const convolution = (four: Lanes): FunctionSource =>
-  defineFunction("convolve", 12, (parameters, local) => {
-    const [x, pixel, tapRow, nextRow, filter, taps, tapRows, ends, out, width, height, filters] =
+export const convolution = (name: "convolve" | "convolveChannels", four: Lanes): FunctionSource =>
+  defineFunction(name, name === "convolve" ? 12 : 13, (parameters, local) => {
+    const isDepthwise = name === "convolveChannels";
+    const [x, pixel, tapRow, nextRow, filter, taps, tapRows, ends, out, width, height, filters, tap] =
       parameters as readonly Local[] & Record<number, Local>;
     const [outPixel, floor, rest, step, row, window, target, across, down, i, t, line, weights] = Array.from(
       { length: 13 },
@@ -57,8 +61,12 @@ export const convolution = (four: Lanes): FunctionSource =>
           // One t a turn: V8 loads all that a longer body needs before it computes, and runs out of registers.
           ...loopWhile(t!.get, [
             ...columns.flatMap((column, q) => column.set(four.load(weights!.get, q * four.bytes))),
-            ...addProducts(four, cells, columns, factor, (p) => four.broadcast(from[p]!.get, 0)),
-            ...from.flatMap((pointer) => bump(pointer, i32.const(4))),
+            ...(isDepthwise
+              ? eachCell(cells, vectors, (cell, p, q) =>
+                  cell.set(four.multiplyAdd(four.load(from[p]!.get, q * four.bytes), columns[q]!.get, cell.get)),
+                )
+              : addProducts(four, cells, columns, factor, (p) => four.broadcast(from[p]!.get, 0))),
+            ...from.flatMap((pointer) => bump(pointer, isDepthwise ? tap!.get : i32.const(4))),
             ...bump(weights!, outPixel!.get),
             ...bump(t!, i32.const(-1)),
           ]),
@@ -97,7 +105,9 @@ export const convolution = (four: Lanes): FunctionSource =>
       ]),
     ];
     const moveOn = (floats: Code): Code =>
-      [filter, ends, out].flatMap((pointer) => bump(pointer!, i32.shiftLeft(floats, i32.const(2))));
+      [filter, ends, out, ...(isDepthwise ? [x] : [])].flatMap((pointer) =>
+        bump(pointer!, i32.shiftLeft(floats, i32.const(2))),
+      );
 
     return [
       outPixel!.set(i32.shiftLeft(filters!.get, i32.const(2))),

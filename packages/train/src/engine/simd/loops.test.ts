@@ -11,28 +11,34 @@ const heap = new Float32Array(memory.buffer);
 
 test("sums and products down columns agree with plain loops, add to what is there and write nothing beside it", () => {
   const cases = fc.record({
-    rows: fc.integer({ min: 0, max: 9 }),
+    rows: fc.integer({ min: 0, max: 5 }),
+    lines: fc.integer({ min: 0, max: 3 }),
     columns: fc.integer({ min: 0, max: 41 }),
     gap: fc.integer({ min: 0, max: 3 }),
     seed: fc.nat(999),
   });
   fc.assert(
-    fc.property(cases, ({ rows, columns, gap, seed }) => {
+    fc.property(cases, ({ rows, lines, columns, gap, seed }) => {
       const stride = columns + gap;
       const [a, b, out] = [1, 1001, 2001];
       for (let i = 0; i < 3001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
       const start = heap.slice(0, 3001);
       const sum = (c: number, factor: (at: number) => number): number => {
         let total = start[out + c]!;
-        for (let r = 0; r < rows; r++) total += start[a + r * stride + c]! * factor(b + r * stride + c);
+        for (let l = 0; l < lines; l++)
+          for (let r = 0; r < rows; r++) {
+            const at = (l * (rows + 1) + r) * stride + c;
+            total += start[a + at]! * factor(b + at);
+          }
         return total;
       };
       // Whole numbers this small add without rounding, so equality is exact.
       const row = stride * 4;
+      const line = (rows + 1) * row;
       for (const withB of [false, true]) {
         heap.set(start);
-        if (withB) loops.dotColumns(a * 4, row, b * 4, row, out * 4, rows, columns);
-        else loops.sumColumns(a * 4, row, out * 4, rows, columns);
+        if (withB) loops.dotColumns(a * 4, row, line, b * 4, row, line, out * 4, rows, lines, columns);
+        else loops.sumColumns(a * 4, row, line, out * 4, rows, lines, columns);
         const expected = start.slice();
         for (let c = 0; c < columns; c++) expected[out + c] = sum(c, (at) => (withB ? start[at]! : 1));
         expect([...heap.subarray(0, 3001)]).toEqual([...expected]);
@@ -196,6 +202,45 @@ test("each window's gradient goes to the first of its largest values, ties, over
       }
       loops.squareMaxima(x * 4, out * 4, dy * 4, row, pixel, step * pixel, windows, channels, least);
       expect(heap.slice(0, 900)).toEqual(expected);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a depthwise convolution agrees with plain loops for every size of tile, with strides and dilation", () => {
+  const cases = fc.record({
+    channels: fc.integer({ min: 4, max: 19 }),
+    width: fc.integer({ min: 1, max: 9 }),
+    height: fc.integer({ min: 1, max: 2 }),
+    window: fc.integer({ min: 0, max: 3 }),
+    stride: fc.integer({ min: 1, max: 2 }),
+    dilation: fc.integer({ min: 1, max: 2 }),
+    isRectified: fc.boolean(),
+    seed: fc.nat(999),
+  });
+  fc.assert(
+    fc.property(cases, ({ channels, width, height, window, stride, dilation, isRectified, seed }) => {
+      const [x, filter, ends, out] = [1, 4001, 4201, 4301];
+      for (let i = 0; i < 5001; i++) heap[i] = Math.round(Math.sin(seed + i * 78.233) * 64);
+      const floor = isRectified ? 0 : Number.NEGATIVE_INFINITY;
+      heap[ends + channels] = floor;
+      const row = ((width - 1) * stride + window * dilation) * channels;
+      const expected = heap.slice(0, 5001);
+      for (let oy = 0; oy < height; oy++)
+        for (let ox = 0; ox < width; ox++)
+          for (let c = 0; c < channels; c++) {
+            let sum = heap[ends + c]!;
+            for (let i = 0; i < window; i++)
+              for (let j = 0; j < window; j++)
+                sum +=
+                  heap[x + (oy * stride + i * dilation) * row + (ox * stride + j * dilation) * channels + c]! *
+                  heap[filter + (i * window + j) * channels + c]!;
+            expected[out + (oy * width + ox) * channels + c] = Math.max(sum, floor);
+          }
+      const [pixel, bytes, tap] = [stride * channels * 4, row * 4, dilation * channels * 4];
+      const [rows, at] = [[dilation * bytes, stride * bytes] as const, [ends * 4, out * 4] as const];
+      loops.convolveChannels(x * 4, pixel, ...rows, filter * 4, window, window, ...at, width, height, channels, tap);
+      expect([...heap.subarray(0, 5001)]).toEqual([...expected]);
     }),
     { numRuns: 200 },
   );

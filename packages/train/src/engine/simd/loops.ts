@@ -20,10 +20,21 @@ import { windowMaxima } from "./window-maxima.ts";
 
 /** The loops; addresses and strides in bytes, sizes in elements, floors and least values as the bits of a float: see {@link BITS}. */
 export interface Loops {
-  /** out[c] += sum a[r, c]. */
-  sumColumns(a: number, aRow: number, out: number, rows: number, columns: number): void;
-  /** out[c] += sum a[r, c] b[r, c]. */
-  dotColumns(a: number, aRow: number, b: number, bRow: number, out: number, rows: number, columns: number): void;
+  /** out[c] += sum a[l, r, c]. */
+  sumColumns(a: number, aRow: number, aLine: number, out: number, rows: number, lines: number, columns: number): void;
+  /** out[c] += sum a[l, r, c] b[l, r, c]. */
+  dotColumns(
+    a: number,
+    aRow: number,
+    aLine: number,
+    b: number,
+    bRow: number,
+    bLine: number,
+    out: number,
+    rows: number,
+    lines: number,
+    columns: number,
+  ): void;
   /** Copies `rows` rows of `bytes`. */
   copyRows(from: number, fromRow: number, to: number, toRow: number, bytes: number, rows: number): void;
   /** A convolution of one image; see convolution.ts. */
@@ -40,6 +51,22 @@ export interface Loops {
     width: number,
     height: number,
     filters: number,
+  ): void;
+  /** A depthwise convolution of one image, with as many filters as channels. */
+  convolveChannels(
+    x: number,
+    pixel: number,
+    tapRow: number,
+    nextRow: number,
+    filter: number,
+    taps: number,
+    tapRows: number,
+    ends: number,
+    out: number,
+    width: number,
+    height: number,
+    filters: number,
+    tap: number,
   ): void;
   /** out[p, q] += sum over t of a[t, p] b[t, q]; `out` is dense, the t are `rows` of each of the `lines` of a. */
   outerSums(
@@ -130,7 +157,8 @@ export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
       affineColumns("affineTwo", 2),
       CENTRED_DOTS,
       COPY_ROWS,
-      convolution(four),
+      convolution("convolve", four),
+      convolution("convolveChannels", four),
       outerSums(four),
       innerProducts(four),
       windowMaxima("windowMaxima"),

@@ -12,8 +12,18 @@ import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "
 
 type Attributes = ConvolutionAttributes & { readonly activation?: string; readonly dataFormat?: string };
 
+/** What kernels of convolutions are called with. */
+export type ConvolutionCall = KernelCall<Attributes> & {
+  readonly inputs: {
+    readonly x: TensorInfo;
+    readonly filter: TensorInfo;
+    readonly bias?: TensorInfo;
+    readonly preluActivationWeights?: TensorInfo;
+  };
+};
+
 /** The smallest value of each activation that a loop can give. */
-const FLOORS: Readonly<Record<string, number>> = { linear: Number.NEGATIVE_INFINITY, relu: 0 };
+export const FLOORS: Readonly<Record<string, number>> = { linear: Number.NEGATIVE_INFINITY, relu: 0 };
 
 /**
  * Makes a kernel, keeping the stock one for what the loops do not do: fewer than four filters, pixels of a window apart, other
@@ -25,14 +35,9 @@ export function conv2d(name: "Conv2D" | "FusedConv2D"): GradientKernel {
   const stock = stockKernel(name);
   return {
     name,
-    run(call: KernelCall<Attributes>): TensorInfo {
+    run(call: ConvolutionCall): TensorInfo {
       const { inputs, attrs, backend } = call;
-      const { x, filter, bias, preluActivationWeights } = inputs as {
-        readonly x: TensorInfo;
-        readonly filter: TensorInfo;
-        readonly bias?: TensorInfo;
-        readonly preluActivationWeights?: TensorInfo;
-      };
+      const { x, filter, bias, preluActivationWeights } = inputs;
       const info = convolutionGeometry(x.shape, filter.shape, attrs, false);
       const { batchSize, inHeight, inWidth, outHeight, outWidth, outChannels: filters, inChannels } = info;
       const floor = FLOORS[attrs.activation ?? "linear"];

@@ -3,7 +3,7 @@
  *
  *   dF[i, j, c, m] = sum over n, y, x of  X[n, s y + d i - p, s x + d j - p, c] dY[n, y, x, c M + m]
  *
- * Every tap sums, along each row of the image, the products of two rows of pixels as they lie on the heap: there is nothing to
+ * Every tap sums, over the rows of an image that it reaches, the products of pixels as they lie on the heap: there is nothing to
  * reuse between channels, so composing it of other kernels only moves memory about. Sums run in a fixed order.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
@@ -29,31 +29,33 @@ export const depthwiseFilter: GradientKernel = {
     out.fill(0);
 
     for (let n = 0; n < batch; n++) {
-      for (let oy = 0; oy < outHeight; oy++) {
-        for (let i = 0; i < kernelHeight; i++) {
-          const y = oy * strideHeight - top + i * dilationHeight;
-          if (y < 0 || y >= height) continue;
-          const rowOfX = x.byteOffset + (n * height + y) * width * channels * 4;
-          const rowOfDy = dy.byteOffset + (n * outHeight + oy) * outWidth * outputs * 4;
-          for (let j = 0; j < kernelWidth; j++) {
-            const shift = j * dilationWidth - left;
-            const first = Math.max(0, Math.ceil(-shift / strideWidth));
-            const end = Math.min(outWidth, Math.floor((width - 1 - shift) / strideWidth) + 1);
-            const tap = (i * kernelWidth + j) * outputs;
-            if (multiplier === 1 && end > first) {
-              loops.dotColumns(
-                rowOfX + (first * strideWidth + shift) * channels * 4,
-                strideWidth * channels * 4,
-                rowOfDy + first * outputs * 4,
-                outputs * 4,
-                out.byteOffset + tap * 4,
-                end - first,
-                channels,
-              );
-              continue;
-            }
+      for (let i = 0; i < kernelHeight; i++) {
+        const down = i * dilationHeight - top;
+        const [firstRow, endRow] = within(down, strideHeight, height, outHeight);
+        for (let j = 0; j < kernelWidth; j++) {
+          const along = j * dilationWidth - left;
+          const [first, end] = within(along, strideWidth, width, outWidth);
+          if (firstRow >= endRow || first >= end) continue;
+          const tap = (i * kernelWidth + j) * outputs;
+          if (multiplier === 1) {
+            const pixel = (n * height + firstRow * strideHeight + down) * width + first * strideWidth + along;
+            loops.dotColumns(
+              x.byteOffset + pixel * channels * 4,
+              strideWidth * channels * 4,
+              strideHeight * width * channels * 4,
+              dy.byteOffset + ((n * outHeight + firstRow) * outWidth + first) * channels * 4,
+              channels * 4,
+              outWidth * channels * 4,
+              out.byteOffset + tap * 4,
+              end - first,
+              endRow - firstRow,
+              channels,
+            );
+            continue;
+          }
+          for (let oy = firstRow; oy < endRow; oy++) {
             for (let ox = first; ox < end; ox++) {
-              const pixel = ((n * height + y) * width + ox * strideWidth + shift) * channels;
+              const pixel = ((n * height + oy * strideHeight + down) * width + ox * strideWidth + along) * channels;
               const from = ((n * outHeight + oy) * outWidth + ox) * outputs;
               for (let o = 0; o < outputs; o++) out[tap + o]! += x[pixel + ((o / multiplier) | 0)]! * dy[from + o]!;
             }
@@ -64,3 +66,8 @@ export const depthwiseFilter: GradientKernel = {
     return output;
   },
 };
+
+/** The outputs along an axis, from the first to before the last, whose input `shift` further on lies within the image. */
+function within(shift: number, stride: number, size: number, outSize: number): readonly [first: number, end: number] {
+  return [Math.max(0, Math.ceil(-shift / stride)), Math.min(outSize, Math.floor((size - 1 - shift) / stride) + 1)];
+}

@@ -37,8 +37,10 @@ export function reduceRows(name: "Sum" | "Mean"): GradientKernel {
           loops.sumColumns(
             views.x.byteOffset + (from * rows + start * channels) * 4,
             channels * 4,
+            0,
             part.byteOffset,
             count,
+            1,
             channels,
           ),
         );

@@ -36,7 +36,7 @@ export const trainBatchNorm: GradientKernel = {
     const [part, means, coefficients] = [views.scratch.byteOffset, views.mean.byteOffset, views.scratch.byteOffset];
 
     const sums = overRows(rows, channels, views.scratch, (start, count) =>
-      loops.sumColumns(x + start * channels * 4, channels * 4, part, count, channels),
+      loops.sumColumns(x + start * channels * 4, channels * 4, 0, part, count, 1, channels),
     );
     for (let c = 0; c < channels; c++) views.mean[c] = sums[c]! / rows;
     const squares = overRows(rows, channels, views.scratch, (start, count) => {
@@ -80,7 +80,7 @@ export const trainBatchNormGradient: GradientKernel = {
     const both = overRows(rows, 2 * channels, views.scratch, (start, count) => {
       const at = start * channels * 4;
       if (y !== undefined) loops.rectify(views.dy.byteOffset + at, y + at, to + at, count * channels);
-      loops.sumColumns(dy + at, channels * 4, part, count, channels);
+      loops.sumColumns(dy + at, channels * 4, 0, part, count, 1, channels);
       loops.centredDots(x + at, dy + at, views.mean.byteOffset, part + channels * 4, count, channels);
     });
     const [sums, dots] = [both.subarray(0, channels), both.subarray(channels)];

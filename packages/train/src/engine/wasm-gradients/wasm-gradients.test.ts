@@ -227,6 +227,28 @@ test("convolutions of all numbers of filters, with bias and activation or withou
   expect(worst).toBeLessThanOrEqual(1e-5);
 });
 
+test("depthwise convolutions of all numbers of channels, with bias and activation or without, strided and dilated", async () => {
+  const worst = await worstDifference(() =>
+    [2, 4, 10, 15].flatMap((channels) => {
+      const x = noise([2, 9, 8, channels], 1) as Four;
+      const filter = noise([3, 3, channels, 1], channels) as Four;
+      const bias = noise([channels], 3);
+      const fused = (["linear", "relu", "relu6", "elu"] as const).map((activation) =>
+        tf.fused.depthwiseConv2d({ x, filter, strides: 1, pad: "same", bias, activation }),
+      );
+      return [
+        ...fused,
+        tf.fused.depthwiseConv2d({ x, filter, strides: 2, pad: "valid", activation: "relu" }),
+        tf.depthwiseConv2d(x, filter, 1, "same", "NHWC", [2, 2]),
+        tf.depthwiseConv2d(x, filter, 2, 2, "NHWC", 1, "floor"),
+        tf.depthwiseConv2d(x, noise([5, 2, channels, 1], 4) as Four, 1, "same"),
+        tf.depthwiseConv2d(x, noise([3, 3, channels, 2], 5) as Four, 1, "same"),
+      ];
+    }),
+  );
+  expect(worst).toBeLessThanOrEqual(1e-5);
+});
+
 test("images of more lines than stay near, and windows that lie in the padding alone", async () => {
   const worst = await worstDifference(() => {
     const [x, f] = [noise([2, 20, 33, 24], 1), noise([3, 3, 24, 17], 2)];
