@@ -29,8 +29,8 @@ export function wordsOf(bytes: Uint8Array, size: number): tf.Tensor2D {
 
 /**
  * What a network is given, channels last whatever the layout of the preprocessing, `[size, height, width, channels]`: bytes times
- * `scale`, minus `mean`, by `std`, channel by channel. The last bit may differ from the preprocessing's own, which computes in
- * double precision.
+ * `scale`, minus `mean`, by `std`, channel by channel. TensorFlow's last bit may differ from the preprocessing's own,
+ * which computes in double precision as the wasm engine does.
  */
 export function imagesFromBytes(
   words: tf.Tensor2D,

@@ -11,7 +11,7 @@ import * as tf from "@tensorflow/tfjs-core";
 // Registers tfjs' own gradients, which ours complete.
 import "@tensorflow/tfjs-layers";
 import { fusesMultiplyAdd } from "./simd/fused-multiply-add.ts";
-import { installWasmGradients, KERNELS_REVISION } from "./wasm-gradients/index.ts";
+import { installWasmKernels, KERNELS_REVISION } from "./wasm-kernels/index.ts";
 
 const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
 
@@ -33,7 +33,7 @@ export async function loadWasm(): Promise<string> {
     });
   }
   await tf.ready();
-  installWasmGradients();
+  installWasmKernels();
   return `${wasm.version_wasm}+kernels.${KERNELS_REVISION}${fusesMultiplyAdd() ? ".fma" : ""}`;
 }
 

@@ -93,10 +93,13 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
       const task = { ...taskOf(batch, moment, said && classes), ...(isDue && { recheck: true as const }) };
       isDue = false;
       team.tell(task);
-      const mine = learner.learn(board, task);
-      // While the others are at theirs.
-      const numbers = updateNumbers(parts, moment);
+      const made: tf.Tensor[] = [];
       try {
+        const mine = learner.learn(board, task);
+        made.push(...mine);
+        // While the others are at theirs.
+        const numbers = updateNumbers(parts, moment);
+        made.push(...Object.values(numbers));
         await team.finish();
         return tf.tidy(() => {
           const found = meanOfShares(model, board, mine, batch.size);
@@ -110,7 +113,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
         writeWeights(own, before);
         throw error;
       } finally {
-        tf.dispose([...mine, ...Object.values(numbers)]);
+        tf.dispose(made);
       }
     },
     recheck() {

@@ -3,7 +3,7 @@ import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { loopsOf } from "../engine/simd/loops.ts";
-import { addressesOf } from "../engine/wasm-gradients/kernel.ts";
+import { addressesOf } from "../engine/wasm-kernels/kernel.ts";
 import type { Board } from "./board.ts";
 import { ownWeights, sizeOf, splitBy, tensorOf } from "./flat-weights.ts";
 import { shareOf } from "./shares.ts";

@@ -74,6 +74,26 @@ test.each([
   tf.dispose([weights, batches]);
 });
 
+test("what is no number is none in recorded and in replayed steps", () => {
+  const filter = tf.tensor4d([1, 1, 1, 1, -1, -1, -1, 1], [1, 1, 2, 4]);
+  const bias = tf.zeros([4]);
+  const step = ({ x }: Tensors): Tensors => ({
+    convolved: tf.relu(tf.add(tf.conv2d(x as Four, filter, 1, "same"), bias)),
+    normalized: tf.relu(trainBatchNorm(x!, tf.ones([2]), tf.zeros([2]), 1e-3)!.output),
+  });
+  const compiled = compileStep(step, { optimizer: null });
+  const x = tf.fill([1, 2, 2, 2], Number.POSITIVE_INFINITY);
+  for (let run = 0; run < 4; run++) {
+    const { convolved, normalized } = compiled.run({ x });
+    expect([...convolved!.dataSync().slice(0, 4)]).toEqual([Number.NaN, Number.NaN, Number.NaN, Infinity]);
+    expect([...normalized!.dataSync()]).toEqual(new Array(8).fill(Number.NaN));
+    tf.dispose([convolved!, normalized!]);
+  }
+  expect(compiled.stats().captured).toBe(2);
+  compiled.dispose();
+  tf.dispose([filter, bias, x]);
+});
+
 test("what no loop does, what is taken twice and what is kept stays as it is", () => {
   const x = noise([2, 8, 8, 2], 1);
   const few = layersOf(3, "same", 2);
@@ -97,6 +117,18 @@ test("what no loop does, what is taken twice and what is kept stays as it is", (
     return { sum: tf.add(map, tf.mul(bias, 2)) };
   };
   expect(kernelsOf(later, x).after).toEqual(["Conv2D", "Multiply", "Add"]);
+  const reshaped =
+    (columns: number) =>
+    ({ x: input }: Tensors): Tensors => ({
+      sum: tf.add(tf.reshape(tf.conv2d(input as Four, filter, 1, "same"), [-1, columns]), bias),
+    });
+  expect(kernelsOf(reshaped(1), x).after).toEqual(["Conv2D", "Add"]);
+  expect(kernelsOf(reshaped(4), x).after).toEqual(["FusedConv2D"]);
+  const ofMean = ({ x: input }: Tensors): Tensors => {
+    const { output, mean } = trainBatchNorm(input!, tf.ones([2]), tf.zeros([2]), 1e-3)!;
+    return { output, positive: tf.relu(mean) };
+  };
+  expect(count(kernelsOf(ofMean, x).after, "Relu")).toBe(1);
   const apart = ({ x: input }: Tensors): Tensors => ({
     sum: tf.add(tf.conv2d(input as Four, filter, 1, "same", "NHWC", 2), bias),
   });

@@ -1,7 +1,7 @@
 /**
  * A recorded step of the wasm engine, run again: its kernels one after the other, without the tape, the scopes and the tensors that
- * tfjs makes around them. Kernels that nothing comes of are left out, and data are freed after their last use, so a step needs
- * less memory than an eager one. The results are the same to the bit.
+ * tfjs makes around them. Kernels that nothing comes of are left out, pairs that one kernel does are fused, and data are freed
+ * after their last use, so a step needs less memory than an eager one. The results are the same to the bit.
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";

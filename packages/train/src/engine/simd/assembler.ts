@@ -68,7 +68,7 @@ export interface Lanes {
   multiplyAdd(a: Code, b: Code, sum: Code): Code;
   div(a: Code, b: Code): Code;
   sqrt(a: Code): Code;
-  /** The larger one; `a` where it is not a number. */
+  /** `b` where it is larger, otherwise `a`: so `a` where either is not a number. */
   atLeast(a: Code, b: Code): Code;
   /** `value` where `other` is positive, otherwise zero. */
   wherePositive(value: Code, other: Code): Code;
@@ -93,7 +93,7 @@ export const ONE: Lanes = {
   multiplyAdd: (a, b, sum) => addOne(sum, mulOne(a, b)),
   div: binary(0x95),
   sqrt: (a) => [...a, 0x91],
-  atLeast: binary(0x97),
+  atLeast: (a, b) => [...b, ...a, ...a, ...b, 0x5d, 0x1b],
   wherePositive: (value, other) => [...value, ...ZERO, ...other, ...ZERO, 0x5e, 0x1b],
   ofBits: (bits) => [...bits, 0xbe],
 };

@@ -14,7 +14,7 @@ import { innerProducts } from "./inner-products.ts";
 import { instantiate, type WasmMemory } from "./instantiate.ts";
 import { LOOK_UP } from "./look-up.ts";
 import { outerSums } from "./outer-sums.ts";
-import { RECTIFY } from "./rectify.ts";
+import { FLOOR, RECTIFY } from "./rectify.ts";
 import { WEIGHTED_SUM } from "./weighted-sum.ts";
 import { windowMaxima } from "./window-maxima.ts";
 
@@ -128,6 +128,8 @@ export interface Loops {
   centredDots(x: number, y: number, centre: number, out: number, rows: number, columns: number): void;
   /** out[i] = y[i] > 0 ? dy[i] : 0; `out` may be `dy`. */
   rectify(dy: number, y: number, out: number, size: number): void;
+  /** out[i] = max(x[i], least), and x[i] where that is no number. */
+  floor(x: number, least: number, out: number, size: number): void;
   /** One weight's next values and slots; `numbers` is six floats: see adam-update.ts. */
   adamUpdate(
     w: number,
@@ -164,6 +166,7 @@ export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
       windowMaxima("windowMaxima"),
       windowMaxima("squareMaxima", [2, 2]),
       RECTIFY,
+      FLOOR,
       ADAM_UPDATE,
       WEIGHTED_SUM,
       LOOK_UP,

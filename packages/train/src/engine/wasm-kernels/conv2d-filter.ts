@@ -10,14 +10,14 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { frameOf } from "./frame.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
-import { addressesOf, type GradientKernel, type KernelCall } from "./kernel.ts";
+import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
 
 /** Bytes of images and gradients that stay near while all of the filter is gone through. */
 const NEAR = 2 ** 14;
 
-export const conv2dFilter: GradientKernel = {
+export const conv2dFilter: WasmKernel = {
   name: "Conv2DBackpropFilter",
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
     const { x, dy } = inputs as { readonly x: TensorInfo; readonly dy: TensorInfo };

@@ -1,28 +1,10 @@
-/**
- * Gradient of a mean: every element gets dy / n. tfjs multiplies dy by as many ones as there are elements and divides all of
- * them; here the few are divided, and rows of channels are copied.
- */
-import { broadcastTo, div, type GradConfig, reshape, type Tensor, type TensorInfo, util } from "@tensorflow/tfjs-core";
+/** Repetition of rows of channels, the gradient of their mean, by copying; the stock kernel finds every index anew. */
+import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
+import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 
-export const meanGradient: GradConfig = {
-  kernelName: "Mean",
-  inputsToSave: ["x"],
-  gradFunc: (dy, [x], attrs) => ({
-    x: () => {
-      const { shape, size } = x!;
-      const axes = util.parseAxisParam((attrs as unknown as { axis: number | number[] }).axis, shape);
-      const upstream = dy as Tensor;
-      const each = div(upstream, size / upstream.size);
-      const kept = shape.map((length, axis) => (axes.includes(axis) ? 1 : length));
-      return broadcastTo(reshape(each, kept), shape);
-    },
-  }),
-};
-
-/** Makes the kernel of repetition, keeping the stock one for all but rows that are repeated `[..., 1, C] -> [..., rows, C]`. */
-export function repeatRows(): GradientKernel {
+/** Makes the kernel, keeping the stock one for all but rows that are repeated `[..., 1, C] -> [..., rows, C]`. */
+export function repeatRows(): WasmKernel {
   const stock = stockKernel("Tile");
   return {
     name: "Tile",

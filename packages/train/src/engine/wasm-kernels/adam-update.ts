@@ -2,9 +2,9 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { ADAM_UPDATE } from "../adam-update.ts";
 import { loopsOf } from "../simd/loops.ts";
-import { addressesOf, type GradientKernel, type KernelCall } from "./kernel.ts";
+import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
 
-export const adamUpdate: GradientKernel = {
+export const adamUpdate: WasmKernel = {
   name: ADAM_UPDATE,
   run({ inputs, attrs, backend }: KernelCall<{ readonly beta1: number; readonly beta2: number }>): TensorInfo[] {
     const { weight, gradient, m, v, size, epsilon } = inputs as { readonly [name: string]: TensorInfo };

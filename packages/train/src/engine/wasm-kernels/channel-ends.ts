@@ -1,7 +1,7 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 
-/** What the convolution loop begins and ends with: a bias for each channel, zeros without one, and the smallest result. */
+/** What the convolution loops end with: a bias for each channel, zeros without one, and the smallest result. */
 export function channelEnds(
   backend: BackendWasm,
   channels: number,

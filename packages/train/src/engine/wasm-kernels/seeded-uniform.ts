@@ -2,7 +2,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { nextUnit, randomFor } from "../../random.ts";
 import { SEEDED_UNIFORM } from "../seeded-uniform.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 interface Attributes {
   readonly shape: readonly number[];
@@ -10,7 +10,7 @@ interface Attributes {
   readonly skip: number;
 }
 
-export const seededUniform: GradientKernel = {
+export const seededUniform: WasmKernel = {
   name: SEEDED_UNIFORM,
   run({ inputs, attrs: { shape, seed, skip }, backend }: KernelCall<Attributes>): TensorInfo {
     const [step] = backend.typedArrayFromHeap(inputs.step!);

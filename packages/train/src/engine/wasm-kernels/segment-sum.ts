@@ -1,8 +1,8 @@
 /** UnsortedSegmentSum, the gradient of a gather: out[id[i]] += x[i], as a scatter-add over the heap. Negative ids are left out. */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
-export const segmentSum: GradientKernel = {
+export const segmentSum: WasmKernel = {
   name: "UnsortedSegmentSum",
   run({ inputs, attrs, backend }: KernelCall<{ readonly numSegments: number }>): TensorInfo {
     const { x: input, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };

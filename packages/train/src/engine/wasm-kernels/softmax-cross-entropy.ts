@@ -8,10 +8,10 @@
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { CROSS_ENTROPY } from "../softmax-cross-entropy.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 /** Gives losses `[N]` and slopes `[N, C]`. */
-export const softmaxCrossEntropy: GradientKernel = {
+export const softmaxCrossEntropy: WasmKernel = {
   name: CROSS_ENTROPY,
   run({ inputs, backend }: KernelCall<unknown>): TensorInfo[] {
     const { logits, target } = inputs as { logits: TensorInfo; target: TensorInfo };

@@ -6,7 +6,8 @@ import { spread } from "./spread.ts";
 export interface ConvolutionAttributes {
   readonly strides: [number, number] | number;
   readonly pad: "valid" | "same" | number | backend_util.ExplicitPadding;
-  readonly dilations?: [number, number] | number;
+  /** Layers give null. */
+  readonly dilations?: [number, number] | number | null;
   readonly dimRoundingMode?: "floor" | "round" | "ceil";
 }
 
@@ -32,13 +33,13 @@ type Padding = backend_util.ExplicitPadding;
 
 /**
  * `dy` with zeros put where a stride skipped, and the padding with which a stride-1 convolution of it with the turned filter gives a
- * gradient of the input's size.
+ * gradient of the input's size; `undefined` where no window reaches the image, so that the gradient is zero.
  */
 export function gradientFrame(
   backend: BackendWasm,
   dy: Tensor4D,
   info: backend_util.Conv2DInfo,
-): { readonly frame: Tensor4D; readonly padding: Padding } {
+): { readonly frame: Tensor4D; readonly padding: Padding } | undefined {
   const { effectiveFilterHeight: kh, effectiveFilterWidth: kw, padInfo, strideHeight, strideWidth } = info;
   const [batch, height, width, channels] = dy.shape;
   const [tall, wide] = [(height - 1) * strideHeight + 1, (width - 1) * strideWidth + 1];
@@ -59,5 +60,6 @@ export function gradientFrame(
   // More padding than the filter reaches: those outputs saw nothing but zeros.
   const rows = tall - grow(-top) - grow(-bottom);
   const columns = wide - grow(-left) - grow(-right);
+  if (rows <= 0 || columns <= 0) return undefined;
   return { frame: slice(frame, [0, grow(-top), grow(-left), 0], [batch, rows, columns, channels]), padding };
 }

@@ -9,11 +9,11 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
 
-export const depthwiseFilter: GradientKernel = {
+export const depthwiseFilter: WasmKernel = {
   name: "DepthwiseConv2dNativeBackpropFilter",
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
     const { x: input, dy: gradient } = inputs as { x: TensorInfo; dy: TensorInfo };

@@ -11,7 +11,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
 import { BATCH_NORM, BATCH_NORM_GRADIENT } from "../train-batch-norm.ts";
-import { addressesOf, type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { addressesOf, heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 import { inBlocks, overRows } from "./rows.ts";
 
 interface Attributes {
@@ -21,7 +21,7 @@ interface Attributes {
 }
 
 /** Gives y, mean and unbiased variance. */
-export const trainBatchNorm: GradientKernel = {
+export const trainBatchNorm: WasmKernel = {
   name: BATCH_NORM,
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo[] {
     const { x: input, scale, offset } = inputs as { x: TensorInfo; scale: TensorInfo; offset: TensorInfo };
@@ -61,7 +61,7 @@ export const trainBatchNorm: GradientKernel = {
 };
 
 /** Gives dx, dg and db. With an input `y`, what a rectifier made of the normalised, `dy` is the gradient of that. */
-export const trainBatchNormGradient: GradientKernel = {
+export const trainBatchNormGradient: WasmKernel = {
   name: BATCH_NORM_GRADIENT,
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo[] {
     const { dy: gradient, x: input, y: rectified, scale, saved1: mean, saved2: variance } = inputs as Inputs;

@@ -10,11 +10,11 @@ import { conv2d, matMul, reshape, type Tensor2D, type Tensor4D, tidy, transpose,
 import { readsInput } from "../input-filters.ts";
 import { byParity } from "./by-parity.ts";
 import { type ConvolutionAttributes, convolutionGeometry, gradientFrame } from "./geometry.ts";
-import type { GradientKernel, KernelCall } from "./kernel.ts";
+import type { KernelCall, WasmKernel } from "./kernel.ts";
 import { spread } from "./spread.ts";
 import { allTaps, turnedFilter } from "./turned-filter.ts";
 
-export const conv2dInput: GradientKernel = {
+export const conv2dInput: WasmKernel = {
   name: "Conv2DBackpropInput",
   run({ inputs, attrs, backend }: KernelCall<ConvolutionAttributes & { readonly inputShape: number[] }>) {
     const { dy, filter } = inputs as unknown as { readonly dy: Tensor4D; readonly filter: Tensor4D };
@@ -36,7 +36,9 @@ export const conv2dInput: GradientKernel = {
         return byParity(backend, dy, filter, info);
       }
       const turned = turnedFilter(backend, filter, allTaps(filter.shape));
-      const { frame, padding } = gradientFrame(backend, dy, info);
+      const framed = gradientFrame(backend, dy, info);
+      if (!framed) return zeros(info.inShape);
+      const { frame, padding } = framed;
       return conv2d(frame, turned, 1, padding, "NHWC", [info.dilationHeight, info.dilationWidth]);
     });
   },

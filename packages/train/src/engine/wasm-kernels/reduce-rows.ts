@@ -7,13 +7,13 @@
  */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { type GradientKernel, heapViews, type KernelCall, stockKernel } from "./kernel.ts";
+import { heapViews, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 import { overRows } from "./rows.ts";
 
 type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean };
 
 /** Makes the kernel, keeping the stock one for every other reduction. */
-export function reduceRows(name: "Sum" | "Mean"): GradientKernel {
+export function reduceRows(name: "Sum" | "Mean"): WasmKernel {
   const stock = stockKernel(name);
   return {
     name,
@@ -22,7 +22,8 @@ export function reduceRows(name: "Sum" | "Mean"): GradientKernel {
       const axes = util.parseAxisParam(call.attrs.axis, input.shape);
       const last = input.shape.length - 1;
       const first = last - axes.length;
-      const areRows = axes.length > 0 && axes.every((axis) => axis >= first && axis < last);
+      const areApart = new Set(axes).size === axes.length;
+      const areRows = axes.length > 0 && areApart && axes.every((axis) => axis >= first && axis < last);
       if (!areRows || input.dtype !== "float32") return stock(call);
       const outer = input.shape.slice(0, first);
       const channels = input.shape[last]!;

@@ -19,7 +19,7 @@ export interface KernelCall<Attributes> {
 }
 
 /** A kernel for the wasm backend; runs instead of the stock one where there is one. */
-export interface GradientKernel {
+export interface WasmKernel {
   readonly name: string;
   // biome-ignore lint/suspicious/noExplicitAny: each kernel knows its own attributes; tfjs types them all as unknown
   run(call: KernelCall<any>): TensorInfo | TensorInfo[];
@@ -31,7 +31,7 @@ export function stockKernel(name: string): (call: unknown) => TensorInfo {
 }
 
 /** Registers a kernel, replacing the stock one. */
-export function installKernel({ name, run }: GradientKernel): void {
+export function installKernel({ name, run }: WasmKernel): void {
   if (getKernel(name, "wasm")) unregisterKernel(name, "wasm");
   registerKernel({ kernelName: name, backendName: "wasm", kernelFunc: run as unknown as KernelFunc });
 }

@@ -3,11 +3,11 @@ import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
-import { addressesOf, type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
+import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 import { inBlocks } from "./rows.ts";
 
 /** Makes the kernel, keeping the stock one for every other addition. */
-export function addChannels(): GradientKernel {
+export function addChannels(): WasmKernel {
   const stock = stockKernel("Add");
   return {
     name: "Add",

@@ -2,11 +2,11 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { IMAGES_FROM_BYTES, type Normalization } from "../images-from-bytes.ts";
 import { loopsOf } from "../simd/loops.ts";
-import { addressesOf, type GradientKernel, type KernelCall } from "./kernel.ts";
+import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 const VALUES = 256;
 
-export const imagesFromBytes: GradientKernel = {
+export const imagesFromBytes: WasmKernel = {
   name: IMAGES_FROM_BYTES,
   run({ inputs, attrs, backend }: KernelCall<Normalization>): TensorInfo {
     const { words } = inputs as { words: TensorInfo };

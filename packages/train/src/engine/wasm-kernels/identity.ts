@@ -3,10 +3,10 @@
  * step clones hundreds of tensors.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { type GradientKernel, type KernelCall, stockKernel } from "./kernel.ts";
+import { type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 
 /** Makes the kernel, keeping the stock one for strings, which do not live on the heap. */
-export function identity(): GradientKernel {
+export function identity(): WasmKernel {
   const stock = stockKernel("Identity");
   return {
     name: "Identity",

@@ -7,7 +7,7 @@ import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
 import type { ConvolutionAttributes } from "./geometry.ts";
-import { type GradientKernel, heapViews, type KernelCall } from "./kernel.ts";
+import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & {
   readonly filterSize: [number, number] | number;
@@ -15,7 +15,7 @@ type Attributes = ConvolutionAttributes & {
   readonly rectified?: boolean;
 };
 
-export const maxPool: GradientKernel = {
+export const maxPool: WasmKernel = {
   name: "MaxPoolGrad",
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
     const { dy: gradient, input } = inputs as { dy: TensorInfo; input: TensorInfo };

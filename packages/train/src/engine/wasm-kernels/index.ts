@@ -14,9 +14,10 @@ import { imagesFromBytes } from "./images-from-bytes.ts";
 import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
 import { maxPool } from "./max-pool.ts";
-import { meanGradient, repeatRows } from "./mean-gradient.ts";
+import { meanGradient } from "./mean-gradient.ts";
 import { reduceRows } from "./reduce-rows.ts";
-import { reluGradient, reluGradients } from "./relu.ts";
+import { relu, reluGradient, reluGradients } from "./relu.ts";
+import { repeatRows } from "./repeat-rows.ts";
 import { seededUniform } from "./seeded-uniform.ts";
 import { segmentSum } from "./segment-sum.ts";
 import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
@@ -28,7 +29,7 @@ export const KERNELS_REVISION = 8;
 let installed = false;
 
 /** Registers all kernels with the wasm backend, once a process. */
-export function installWasmGradients(): void {
+export function installWasmKernels(): void {
   if (installed) return;
   installed = true;
   const kernels = [
@@ -55,6 +56,7 @@ export function installWasmGradients(): void {
     matMul("_FusedMatMul"),
     reduceRows("Sum"),
     reduceRows("Mean"),
+    relu(),
     repeatRows(),
   ];
   for (const kernel of kernels) installKernel(kernel);
