@@ -5,7 +5,7 @@
  * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
  * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-bfloat16` (what convolutions multiply in), `tensorflow-fit` (whole
  * epochs with augmentation and validation), several of them with commas, or `all`; `--workers 2` measures wasm with two threads
- * beside wasm with one; `--peers` adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype
+ * beside wasm with one, and beside two trainings at once (`wasm-apart`): what the cores give where nothing is divided; `--peers` adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype
  * kernels in the same rounds. `--json` prints a line of JSON for each row.
  */
 import { execFile, execFileSync } from "node:child_process";
@@ -54,6 +54,7 @@ const run = promisify(execFile);
 const scripts = { step: "./measure.ts", fit: "./fit.ts" } as const;
 /** After an engine's name: a whole training, data and all, instead of its bare step. */
 const FIT = "-fit";
+const APART = "wasm-apart";
 const peersAt = new URL("../../../tests/peers/", import.meta.url);
 
 async function measure(file: string, args: readonly string[]): Promise<Measured> {
@@ -64,6 +65,20 @@ async function measure(file: string, args: readonly string[]): Promise<Measured>
 function ours(engine: string, ...more: readonly string[]): Contestant {
   const script = fileURLToPath(new URL(scripts[engine.endsWith(FIT) ? "fit" : "step"], import.meta.url));
   return (model) => measure(process.execPath, [...process.execArgv, script, engine, model, values.seconds, ...more]);
+}
+
+/** So many trainings at once, of one thread each: their images together. */
+function apart(engine: string, count: number): Contestant {
+  return async (model) => {
+    const all = await Promise.all(Array.from({ length: count }, () => ours(engine)(model)));
+    const sum = (of: (measured: Measured) => number): number => all.reduce((total, each) => total + of(each), 0);
+    return {
+      ...all[0]!,
+      imagesPerSecond: sum(({ imagesPerSecond }) => imagesPerSecond),
+      cpuMilliseconds: sum(({ cpuMilliseconds }) => cpuMilliseconds) / count,
+      megabytes: sum(({ megabytes }) => megabytes),
+    };
+  };
 }
 
 function peer(module: string, file: string): Contestant {
@@ -95,6 +110,7 @@ const contestants = new Map<string, Contestant>(engines.map((engine) => [engine,
 if (Number(values.workers) > 1 && contestants.has("wasm")) {
   const several = `wasm-x${values.workers}`;
   contestants.set(several, ours(several));
+  contestants.set(APART, apart("wasm", Number(values.workers)));
 }
 if (values.against) contestants.set("prototype", ours("wasm", values.against));
 if (values.peers) {
@@ -128,7 +144,7 @@ const results = [...rows.values()].map(({ engine, model, version, parameters, ro
   // Rounds are compared one by one: each pair was measured in one moment.
   const bare = engine.endsWith(FIT) ? [engine.slice(0, -FIT.length)] : [];
   const against = Object.fromEntries(
-    ["keras", "pytorch", "prototype", "wasm", ...bare].flatMap((other) => {
+    ["keras", "pytorch", "prototype", "wasm", APART, ...bare].flatMap((other) => {
       const theirs = rows.get(`${other} ${model}`)?.rounds;
       if (theirs === undefined || other === engine) return [];
       // A whole training has no median step: it is held against the mean of the bare ones.
