@@ -5,8 +5,9 @@
  * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
  * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-bfloat16` (what convolutions multiply in), `tensorflow-fit` (whole
  * epochs with augmentation and validation), several of them with commas, or `all`; `--workers 2` measures wasm with two threads
- * beside wasm with one, and beside two trainings at once (`wasm-apart`): what the cores give where nothing is divided; `--peers` adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype
- * kernels in the same rounds. `--json` prints a line of JSON for each row.
+ * beside wasm with one, and beside two trainings at once (`wasm-apart`): what the cores give where nothing is divided; `--peers`
+ * adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype kernels in the same rounds.
+ * `--json` prints a line of JSON for each row.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

@@ -53,21 +53,7 @@ export interface Loops {
     filters: number,
   ): void;
   /** A depthwise convolution of one image, with as many filters as channels. */
-  convolveChannels(
-    x: number,
-    pixel: number,
-    tapRow: number,
-    nextRow: number,
-    filter: number,
-    taps: number,
-    tapRows: number,
-    ends: number,
-    out: number,
-    width: number,
-    height: number,
-    filters: number,
-    tap: number,
-  ): void;
+  convolveChannels(...parameters: [...Parameters<Loops["convolve"]>, tap: number]): void;
   /** out[p, q] += sum over t of a[t, p] b[t, q]; `out` is dense, the t are `rows` of each of the `lines` of a. */
   outerSums(
     a: number,

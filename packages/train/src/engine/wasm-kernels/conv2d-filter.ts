@@ -9,7 +9,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { frameOf } from "./frame.ts";
-import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
+import { type ConvolutionAttributes, convolutionGeometry, within } from "./geometry.ts";
 import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
@@ -40,8 +40,8 @@ export const conv2dFilter: WasmKernel = {
         for (let i = 0; i < filterHeight; i++) {
           // Rows of the output for which this one of the filter lies in the image.
           const shift = i * dilationHeight - info.padInfo.top;
-          const from = Math.max(y, Math.ceil(-shift / strideHeight));
-          const end = Math.min(y + lines, outHeight, Math.ceil((inHeight - shift) / strideHeight));
+          const [first, last] = within(shift, strideHeight, inHeight, outHeight);
+          const [from, end] = [Math.max(y, first), Math.min(y + lines, last)];
           if (from >= end) continue;
           for (let j = 0; j < stretches; j++) {
             loops.outerSums(

@@ -8,7 +8,7 @@
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
-import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
+import { type ConvolutionAttributes, convolutionGeometry, within } from "./geometry.ts";
 import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
@@ -66,8 +66,3 @@ export const depthwiseFilter: WasmKernel = {
     return output;
   },
 };
-
-/** The outputs along an axis, from the first to before the last, whose input `shift` further on lies within the image. */
-function within(shift: number, stride: number, size: number, outSize: number): readonly [first: number, end: number] {
-  return [Math.max(0, Math.ceil(-shift / stride)), Math.min(outSize, Math.floor((size - 1 - shift) / stride) + 1)];
-}

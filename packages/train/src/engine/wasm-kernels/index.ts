@@ -6,7 +6,6 @@ import { batchNormGradient } from "./batch-norm.ts";
 import { conv2d } from "./conv2d.ts";
 import { conv2dFilter } from "./conv2d-filter.ts";
 import { conv2dInput } from "./conv2d-input.ts";
-import { depthwise } from "./depthwise.ts";
 import { depthwiseFilter } from "./depthwise-filter.ts";
 import { depthwiseInput } from "./depthwise-input.ts";
 import { identity } from "./identity.ts";
@@ -35,8 +34,8 @@ export function installWasmKernels(): void {
   const kernels = [
     conv2d("Conv2D"),
     conv2d("FusedConv2D"),
-    depthwise("DepthwiseConv2dNative"),
-    depthwise("FusedDepthwiseConv2D"),
+    conv2d("DepthwiseConv2dNative"),
+    conv2d("FusedDepthwiseConv2D"),
     conv2dFilter,
     conv2dInput,
     depthwiseFilter,
