@@ -13,8 +13,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Fallback } from "../src/engine/capture/compile-step.ts";
 import { type EngineName, selectEngine } from "../src/engine/select.ts";
-import { startOptimizer } from "../src/optimizers/apply.ts";
-import { makeOptimizer } from "../src/optimizers/index.ts";
 import { startTraining } from "../src/parallel/start-training.ts";
 import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
@@ -47,7 +45,7 @@ async function startPrototype(directory: string): Promise<string> {
 async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1D): Promise<() => Promise<number>> {
   const teacher = BENCH_MODELS[name].buildTeacher?.();
   const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
-  const optimizer = makeOptimizer({ name: "adam", learningRate: RATE, ...knobs });
+  const optimizer = { name: "adam", learningRate: RATE, ...knobs } as const;
   const { shape } = BENCH_MODELS[name];
   const pixels = Uint8Array.from({ length: inputs.size }, (_, i) => Math.imul(i, 2654435761) >>> 24);
   const preprocess = preprocessOf({ shape });
@@ -60,13 +58,11 @@ async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1
         ] as const)
       : ([{ name: "ce", weight: 1, smoothing: 0 }] as const),
     ...(teacher && { teacher: { model: teacher, names: [] } }),
-    optimizer,
-    state: startOptimizer(model, optimizer),
     preprocess,
     images: { pixels, shape },
     recipe: { shape, preprocess },
     batchSize: BATCH,
-    training: variant === "bfloat16" ? { precision: variant } : {},
+    training: { optimizer, ...(variant === "bfloat16" && { precision: variant }) },
     capture: variant !== "eager",
     onFallback: ({ op, reason }: Fallback) => {
       throw new Error(`not captured at ${op}: ${reason}`);

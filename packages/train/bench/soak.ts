@@ -8,8 +8,6 @@ import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { compileTraining } from "../src/compiled-training.ts";
 import { type EngineName, selectEngine } from "../src/engine/select.ts";
-import { startOptimizer } from "../src/optimizers/apply.ts";
-import { makeOptimizer } from "../src/optimizers/index.ts";
 import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const { values } = parseArgs({
@@ -26,14 +24,12 @@ const { shape, build } = BENCH_MODELS[values.model as BenchModelName];
 const [height, width, channels] = shape;
 const model = build();
 const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
-const optimizer = makeOptimizer({ name: "adam", learningRate: 1e-3, ...knobs });
+const optimizer = { name: "adam", learningRate: 1e-3, ...knobs } as const;
 const training = compileTraining({
   network: { model, names: [] },
   objective: [{ name: "ce", weight: 1, smoothing: 0 }],
-  optimizer,
-  state: startOptimizer(model, optimizer),
   preprocess: preprocessOf({ shape }),
-  training: {},
+  training: { optimizer },
 });
 const backend = tf.backend() as tf.KernelBackend & { readonly binding?: { getNumOfTensors(): number } };
 const state = () => ({

@@ -12,8 +12,6 @@ import { tapStudent, tapTeacher } from "./distill/taps.ts";
 import { type EngineName, selectEngine } from "./engine/select.ts";
 import type { DistillConfig } from "./losses/config.ts";
 import { buildModel } from "./models/index.ts";
-import { startOptimizer } from "./optimizers/apply.ts";
-import { makeOptimizer } from "./optimizers/index.ts";
 import { quantizeAware } from "./quantize-aware/quantize-aware.ts";
 import { averageWeights } from "./weight-average.ts";
 
@@ -76,15 +74,13 @@ export function describeCapturedTraining(engine: EngineName, scale: number, isFe
       student: { model: { name: "cnn" }, training },
       ...(distill && { distill }),
     });
-    const { optimizer: chosen, average: decay } = config.student.training as TrainingConfig;
+    const { average: decay } = config.student.training as TrainingConfig;
     const built = buildModel(model, { shape: SHAPE, classes: CLASSES, seed: 1 });
     const student = isRounded ? quantizeAware(built).model : built;
     const teacher = buildModel({ ...CNN, filters: [6] } as ModelConfig, { shape: SHAPE, classes: CLASSES, seed: 2 });
     tf.tidy(() => student.setWeights(student.getWeights().map((weight) => tf.mul(weight, by))));
     const objective = objectiveOf(config.student.training, distill && (config.distill as DistillConfig));
     const network = distill ? tapStudent(student, teacher, objective, 1) : { model: student, names: [] };
-    const optimizer = makeOptimizer(chosen);
-    const state = startOptimizer(network.model, optimizer);
     const average = decay === undefined ? undefined : averageWeights(network.model, decay);
     const asked: TrainingParts["teacher"] = (each) => ({
       logits: tf.tidy(() => teacher.predict(tf.tensor(each.inputs, [each.size, ...SHAPE])) as tf.Tensor2D),
@@ -94,8 +90,6 @@ export function describeCapturedTraining(engine: EngineName, scale: number, isFe
       network,
       objective,
       ...(distill && { teacher: isAsked ? asked : tapTeacher(teacher, objective) }),
-      optimizer,
-      state,
       ...(average && { average }),
       preprocess,
       training: config.student.training,

@@ -16,8 +16,14 @@ import { compileStep, type Fallback, type StepStats, type Tensors } from "./engi
 import { imagesFromBytes, wordsOf } from "./engine/images-from-bytes.ts";
 import type { Labels, LossTerm, MovedTerm, Outputs } from "./losses/index.ts";
 import { setDropoutStep } from "./models/seeded-dropout.ts";
-import { applyGradients, clipByGlobalNorm, numbersOf, type OptimizerState } from "./optimizers/apply.ts";
-import type { Optimizer } from "./optimizers/index.ts";
+import {
+  applyGradients,
+  clipByGlobalNorm,
+  numbersOf,
+  type OptimizerState,
+  startOptimizer,
+} from "./optimizers/apply.ts";
+import { makeOptimizer, type Optimizer } from "./optimizers/index.ts";
 import type { WeightAverage } from "./weight-average.ts";
 
 /** Losses of one step by name; `total` is their weighted sum. */
@@ -41,10 +47,10 @@ export interface LearningParts {
 
 /** What takes part in a training. */
 export interface TrainingParts extends LearningParts {
-  readonly optimizer: Optimizer;
-  readonly state: OptimizerState;
+  readonly training: Pick<TrainingConfig, "optimizer" | "clipNorm"> & Partial<Pick<TrainingConfig, "precision">>;
+  /** Where a checkpoint left the slots of the optimiser, as {@link CompiledTraining.slots} gives them; otherwise they are zero. */
+  readonly slots?: readonly Float32Array[];
   readonly average?: WeightAverage;
-  readonly training: Pick<TrainingConfig, "clipNorm"> & Partial<Pick<TrainingConfig, "precision">>;
   /** `false` runs every step eagerly. */
   readonly capture?: boolean;
   readonly onFallback?: (fallback: Fallback) => void;
@@ -66,6 +72,8 @@ export interface CompiledTraining {
   take(batch: Batch, moment: Moment): Promise<LossValues>;
   /** Compares the next step with its graph: called where numbers that no step was told of might have changed. */
   recheck(): void;
+  /** What the optimiser keeps, as it is now: weight by weight in the network's order, slot by slot. */
+  slots(): readonly Float32Array[];
   stats(): StepStats;
   dispose(): void;
 }
@@ -82,15 +90,18 @@ type Scalars = Readonly<Record<string, tf.Scalar>>;
 
 /** Makes the steps of a training. */
 export function compileTraining(parts: TrainingParts): CompiledTraining {
-  const { teacher, training, onFallback, capture = true } = parts;
+  const { network, teacher, training, onFallback, capture = true } = parts;
+  const optimizer = makeOptimizer(training.optimizer);
+  const state = startOptimizer(network.model, optimizer, parts.slots);
+  const updated = { ...parts, optimizer, state };
   // Our own optimisers are handed their numbers.
   const { precision } = training;
   const options = { optimizer: null, capture, ...(precision && { precision }), ...(onFallback && { onFallback }) };
-  const compiled = compileStep((inputs) => takeStep(parts, inputs), options);
+  const compiled = compileStep((inputs) => takeStep(updated, inputs), options);
   return {
     async take(batch, moment) {
       const said = typeof teacher === "function" ? await teacher(batch) : undefined;
-      const inputs = { ...lessonOf(parts, batch, said, moment), ...updateNumbers(parts, moment) };
+      const inputs = { ...lessonOf(parts, batch, said, moment), ...updateNumbers(updated, moment) };
       try {
         const losses = Object.entries(compiled.run(inputs));
         const values = losses.map(([name, loss]) => [name, loss.dataSync()[0]!] as const);
@@ -101,14 +112,23 @@ export function compileTraining(parts: TrainingParts): CompiledTraining {
       }
     },
     recheck: compiled.recheck,
+    slots: () => state.slots.flat().map((slot) => slot.dataSync<"float32">().slice()),
     stats: compiled.stats,
-    dispose: compiled.dispose,
+    dispose() {
+      compiled.dispose();
+      state.dispose();
+    },
   };
 }
 
+interface UpdateParts extends TrainingParts {
+  readonly optimizer: Optimizer;
+  readonly state: OptimizerState;
+}
+
 /** What the update must be told, by name. */
-export function updateNumbers(
-  { optimizer, average }: Pick<TrainingParts, "optimizer" | "average">,
+function updateNumbers(
+  { optimizer, average }: Pick<UpdateParts, "optimizer" | "average">,
   { rate, step }: Pick<Moment, "rate" | "step">,
 ): Tensors {
   return scalars({
@@ -139,7 +159,7 @@ export function lessonOf(
 }
 
 /** The step itself: tensors in, losses out, and the variables as they are after it. */
-function takeStep(parts: TrainingParts, inputs: Tensors): Tensors {
+function takeStep(parts: UpdateParts, inputs: Tensors): Tensors {
   const { losses, gradients } = gradientsOf(parts, inputs);
   update(parts, gradients, inputs);
   return losses;
@@ -171,14 +191,8 @@ export function gradientsOf(
 }
 
 /** Clips gradients, updates the weights with them and takes those into the average. Runs inside a `tidy`. */
-export function update(
-  {
-    network,
-    optimizer,
-    state,
-    average,
-    training,
-  }: Omit<TrainingParts, keyof LearningParts> & Pick<TrainingParts, "network">,
+function update(
+  { network, optimizer, state, average, training }: UpdateParts,
   gradients: StepResult["gradients"],
   numbers: Tensors,
 ): void {

@@ -22,8 +22,6 @@ import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
 import { takesBytes } from "./engine/images-from-bytes.ts";
 import { accuracyOf, compilePredictor, predictLogits } from "./evaluate.ts";
 import type { LossTerm } from "./losses/index.ts";
-import { type OptimizerState, startOptimizer } from "./optimizers/apply.ts";
-import { makeOptimizer } from "./optimizers/index.ts";
 import { startTraining, type Workers } from "./parallel/start-training.ts";
 import { learningRateAt } from "./schedule.ts";
 import { readTrainingState, writeTrainingState } from "./training-state.ts";
@@ -125,20 +123,17 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const stepsPerEpoch = Math.ceil(split.train.length / batchSize);
   const allSteps = stepsPerEpoch * epochs;
   const statePath = join(options.directory, STATE_FILE);
-  const optimizer = makeOptimizer(training.optimizer);
   const network = options.tapped ?? { model, names: [] };
 
   const saved = await readTrainingState<Position>(statePath);
   if (saved) setWeights(network.model, saved.weights);
-  const state = startOptimizer(network.model, optimizer, saved?.slots);
   const average =
     training.average === undefined ? undefined : averageWeights(network.model, training.average, saved?.average);
   const fallbacks: Fallback[] = [];
   const parts = {
     ...options,
     network,
-    optimizer,
-    state,
+    ...(saved && { slots: saved.slots }),
     ...(average && { average }),
     recipe: { shape: images.shape, preprocess, augment: training.augment },
     batchSize,
@@ -162,7 +157,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     await writeTrainingState(statePath, {
       position: at,
       weights: getWeights(network.model),
-      slots: slotValues(state),
+      slots: steps.slots(),
       average: average?.values() ?? [],
       best,
     });
@@ -235,7 +230,6 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     source.close();
     steps.dispose();
     predictor.dispose();
-    state.dispose();
     average?.dispose();
   }
 
@@ -290,10 +284,6 @@ function getWeights(model: LayersModel): readonly Float32Array[] {
 
 function setWeights(model: LayersModel, values: readonly Float32Array[]): void {
   tf.tidy(() => model.setWeights(model.getWeights().map((weight, index) => tf.tensor(values[index]!, weight.shape))));
-}
-
-function slotValues(state: OptimizerState): readonly Float32Array[] {
-  return state.slots.flat().map((slot) => slot.dataSync<"float32">().slice());
 }
 
 function interrupted(at: Position): DistillateError {

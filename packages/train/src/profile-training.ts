@@ -7,8 +7,6 @@ import type { Images } from "./data/dataset.ts";
 import { tapStudent, tapTeacher } from "./distill/taps.ts";
 import type { Fallback } from "./engine/capture/compile-step.ts";
 import type { LossTerm } from "./losses/index.ts";
-import { startOptimizer } from "./optimizers/apply.ts";
-import { makeOptimizer } from "./optimizers/index.ts";
 import { type Profile, profileSteps } from "./profile.ts";
 import { averageWeights } from "./weight-average.ts";
 
@@ -41,8 +39,6 @@ const STEPS = 10;
 export async function profileTraining(options: ProfileTrainingOptions): Promise<TrainingProfile> {
   const { model, teacher, images, preprocess, training, objective, clock = () => performance.now() } = options;
   const network = teacher ? tapStudent(model, teacher, objective, 0) : { model, names: [] };
-  const optimizer = makeOptimizer(training.optimizer);
-  const state = startOptimizer(network.model, optimizer);
   const average = training.average === undefined ? undefined : averageWeights(network.model, training.average);
   const batch = await firstBatch(images, preprocess, training);
   const fallbacks: Fallback[] = [];
@@ -51,8 +47,6 @@ export async function profileTraining(options: ProfileTrainingOptions): Promise<
       network,
       objective,
       ...(teacher && { teacher: tapTeacher(teacher, objective) }),
-      optimizer,
-      state,
       ...(average && { average }),
       preprocess,
       training,
@@ -75,7 +69,7 @@ export async function profileTraining(options: ProfileTrainingOptions): Promise<
     return { ...profile, batchSize: batch.size, ...(isCaptured && { captured: milliseconds }), fallbacks };
   } finally {
     captured.dispose();
-    state.dispose();
+    eager.dispose();
     average?.dispose();
   }
 }

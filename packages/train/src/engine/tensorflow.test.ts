@@ -13,11 +13,9 @@ const script = `
   const { buildModel } = await import(${here("../models/index.ts")});
   const { quantizeAware } = await import(${here("../quantize-aware/quantize-aware.ts")});
   const { compileTraining } = await import(${here("../compiled-training.ts")});
-  const { startOptimizer } = await import(${here("../optimizers/apply.ts")});
-  const { makeOptimizer } = await import(${here("../optimizers/index.ts")});
   const engine = await selectEngine({ engine: process.env.ENGINE });
   const model = buildModel({ name: "ds-cnn", filters: 8, blocks: 1, dropout: 0 }, { shape: [12, 12, 1], classes: 4, seed: 1 });
-  const optimizer = makeOptimizer({ name: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 });
+  const optimizer = { name: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
   const batch = {
     size: 16,
     inputs: Float32Array.from({ length: 16 * 144 }, (_, i) => Math.sin(i * 1.7)),
@@ -27,8 +25,8 @@ const script = `
   const objective = [{ name: "ce", weight: 0.5, smoothing: 0.1 }, { name: "kd", weight: 0.5, temperature: 3, standardize: false }];
   const train = async (trained) => {
     const training = compileTraining({
-      network: { model: trained, names: [] }, objective, teacher, optimizer, state: startOptimizer(trained, optimizer),
-      training: { clipNorm: 1 },
+      network: { model: trained, names: [] }, objective, teacher,
+      training: { optimizer, clipNorm: 1 },
       preprocess: { height: 12, width: 12, channels: 1, scale: 1, mean: [0], std: [1] },
     });
     const losses = [];

@@ -37,5 +37,14 @@ export function adam({ beta1, beta2, epsilon }: Extract<OptimizerConfig, { name:
         inputs: [none, none, numbers.size!, tf.scalar(beta1), tf.scalar(beta2), numbers.epsilon!, gradient],
       };
     },
+    byLoops({ loops, weight, gradient, slots: [m, v], numbers, next, room }) {
+      room.set([beta1, 1 - beta1, beta2, 1 - beta2, numbers.size!, numbers.epsilon!]);
+      const [old, made] = [
+        { w: weight.byteOffset, m: m!.byteOffset, v: v!.byteOffset },
+        { w: next.weight.byteOffset, m: next.slots[0]!.byteOffset, v: next.slots[1]!.byteOffset },
+      ];
+      const told = room.byteOffset;
+      loops.adamUpdate(old.w, gradient.byteOffset, old.m, old.v, made.w, made.m, made.v, told, weight.length);
+    },
   };
 }

@@ -1,7 +1,8 @@
+import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { updateInPlace } from "../engine/capture/recorder.ts";
-import type { Optimizer } from "./index.ts";
+import type { LoopsInput, Optimizer } from "./index.ts";
 
 /** The state of an optimiser: for each trainable weight, in the model's order, its slots. */
 export interface OptimizerState {
@@ -9,12 +10,17 @@ export interface OptimizerState {
   dispose(): void;
 }
 
-/** Starts all slots at zero, or where a checkpoint left them (`values` weight by weight, slot by slot). */
+/**
+ * Starts all slots at zero, or where a checkpoint left them (`values` weight by weight, slot by slot).
+ *
+ * @throws DistillateError `checkpoint-corrupted` where those are another optimiser's, or another network's.
+ */
 export function startOptimizer(
   model: LayersModel,
   optimizer: Optimizer,
   values?: readonly Float32Array[],
 ): OptimizerState {
+  if (values) checkSlots(model.trainableWeights, optimizer, values);
   const slots = model.trainableWeights.map((weight, index) =>
     optimizer.slots.map((_slot, place) => {
       const shape = weight.shape as number[];
@@ -26,6 +32,26 @@ export function startOptimizer(
     for (const slot of slots.flat()) slot.dispose();
   };
   return { slots, dispose };
+}
+
+/** @throws DistillateError `checkpoint-corrupted` where values are not an optimiser's slots of some weights. */
+export function checkSlots(
+  weights: LayersModel["weights"],
+  { slots }: Pick<Optimizer, "slots">,
+  values: readonly Float32Array[],
+): void {
+  const expected = weights.flatMap(({ shape }) => slots.map(() => tf.util.sizeFromShape(shape as number[])));
+  const found = values.map(({ length }) => length);
+  if (expected.length === found.length && expected.every((length, i) => length === found[i])) return;
+  throw new DistillateError({
+    code: "checkpoint-corrupted",
+    message: `a saved optimiser has ${found.length} arrays of ${sum(found)} numbers, not ${expected.length} of ${sum(expected)}`,
+    hint: "It is that of another network or optimiser: remove the saved training state to begin anew.",
+  });
+}
+
+function sum(lengths: readonly number[]): number {
+  return lengths.reduce((all, length) => all + length, 0);
 }
 
 /** The numbers of one step by name, `decay` among them: see {@link Optimizer.numbers}. */
@@ -57,6 +83,19 @@ export function applyGradients(
   }
 }
 
+/** Applies one update to weights that lie one after the other: see {@link Optimizer.byLoops}. */
+export function applyByLoops(optimizer: Optimizer, input: LoopsInput): void {
+  const { loops, weight, numbers, next, room } = input;
+  if (!optimizer.decay) {
+    optimizer.byLoops(input);
+    return;
+  }
+  room.set([numbers.decay!, 0]);
+  const from = weight.byteOffset;
+  loops.weightedSum(from, from, room.byteOffset, next.weight.byteOffset, weight.length);
+  optimizer.byLoops({ ...input, weight: next.weight });
+}
+
 /** Scales gradients so that their global norm is at most `limit` (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1). */
 export function clipByGlobalNorm(
   gradients: ReadonlyMap<string, tf.Tensor>,
@@ -65,4 +104,9 @@ export function clipByGlobalNorm(
   const norm = tf.sqrt(tf.addN([...gradients.values()].map((gradient) => tf.sum(tf.square(gradient)))));
   const scale = tf.div(limit, tf.maximum(norm, limit));
   return new Map([...gradients].map(([name, gradient]) => [name, tf.mul(gradient, scale)]));
+}
+
+/** By how much {@link clipByGlobalNorm} scales gradients whose squares have a sum. */
+export function clippingScale(sumOfSquares: number, limit: number): number {
+  return limit / Math.max(Math.sqrt(sumOfSquares), limit);
 }

@@ -7,6 +7,7 @@
  * at once.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { momentumUpdate } from "../engine/momentum-update.ts";
 import type { Optimizer, OptimizerConfig } from "./index.ts";
 
 /** Makes {@link Optimizer} `sgd`; its slot is the velocity `u`. */
@@ -15,13 +16,22 @@ export function sgd({ momentum }: Extract<OptimizerConfig, { name: "sgd" }>): Om
     slots: ["u"],
     numbers: (rate) => ({ rate }),
     update({ weight, gradient, slots: [velocity], numbers }) {
+      const rate = numbers.rate!;
+      const once = momentumUpdate({ weight, gradient, velocity: velocity! }, { momentum, rate });
+      if (once) return { weight: once[0], slots: [once[1]] };
       const next = tf.add(tf.mul(velocity!, momentum), gradient);
-      return { weight: tf.sub(weight, tf.mul(next, numbers.rate!)), slots: [next] };
+      return { weight: tf.sub(weight, tf.mul(next, rate)), slots: [next] };
     },
     inPlace: ({ gradient, numbers }) => ({
       op: "ResourceApplyMomentum",
       attrs: { T: { kind: "type", value: 1 } },
       inputs: [numbers.rate!, gradient, tf.scalar(momentum)],
     }),
+    byLoops({ loops, weight, gradient, slots: [velocity], numbers, next, room }) {
+      room.set([momentum, numbers.rate!]);
+      const old = { w: weight.byteOffset, u: velocity!.byteOffset };
+      const made = { w: next.weight.byteOffset, u: next.slots[0]!.byteOffset };
+      loops.momentumUpdate(old.w, gradient.byteOffset, old.u, made.w, made.u, room.byteOffset, weight.length);
+    },
   };
 }

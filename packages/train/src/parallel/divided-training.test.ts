@@ -18,12 +18,14 @@ import { freezeLayers } from "../models/freeze.ts";
 import { buildModel } from "../models/index.ts";
 import { quantizeAware } from "../quantize-aware/quantize-aware.ts";
 import { nextUnit, randomFor } from "../random.ts";
+import type { DividedParts } from "./divided-training.ts";
+import { startTraining } from "./start-training.ts";
 
 /** How long a leader and its workers look before they sleep, where a test says so. */
 const looks = vi.hoisted((): { milliseconds?: number } => ({}));
-vi.mock(import("./turns.ts"), async (original) => {
-  const turns = await original();
-  return { ...turns, makeTurns: (workers) => turns.makeTurns(workers, looks.milliseconds) };
+vi.mock(import("./barriers.ts"), async (original) => {
+  const barriers = await original();
+  return { ...barriers, makeBarriers: (threads) => barriers.makeBarriers(threads, looks.milliseconds) };
 });
 
 beforeAll(async () => {
@@ -153,7 +155,7 @@ test.each(Object.entries(CASES))("several workers take the steps of one: %s", as
   }
 });
 
-test("it makes no difference whether anyone sleeps between two turns", async () => {
+test("it makes no difference whether anyone sleeps at a barrier", async () => {
   const watching = await trained(2, {});
   let messages = 0;
   const onWorker = (thread: Worker): void => void thread.on("message", () => messages++);
@@ -164,6 +166,76 @@ test("it makes no difference whether anyone sleeps between two turns", async () 
   process.off("worker", onWorker);
   expect(messages).toBeGreaterThan(1);
   expect(sleeping.hash).toBe(watching.hash);
+});
+
+/** The steps of a divided training, or another one, with the first batch. */
+async function stepsOf(given: TrainOptions, workers: number, over: Partial<DividedParts> = {}) {
+  const parts = {
+    ...{ ...given, network: { model: given.model, names: [] } },
+    recipe: { shape: SHAPE, preprocess },
+    batchSize: 48,
+    ...over,
+  };
+  const { steps } = await startTraining(parts, workers);
+  const classes = Int32Array.from(images.classes.subarray(0, 48));
+  const indices = Uint32Array.from(classes, (_, i) => i);
+  const inputs = Float32Array.from(images.pixels.subarray(0, 48 * 64), (byte) => (byte / 255 - 0.3) / 0.3);
+  const batch = { size: 48, inputs, indices, classes };
+  return { steps, take: (step: number) => steps.take(batch, { rate: 0.01, step, epoch: 0 }) };
+}
+
+const PLAIN: Case = { model: { ...CNN, dropout: 0 }, training: { average: undefined } };
+
+test("weights that somebody sets between two steps are those that the next one starts from", async () => {
+  const given = await options(PLAIN);
+  const losses: number[][] = [];
+  const start = given.model.getWeights().map((weight) => weight.clone());
+  for (const workers of [1, 2]) {
+    given.model.setWeights(start);
+    const { steps, take } = await stepsOf(given, workers);
+    const totals: number[] = [];
+    for (let step = 0; step < 5; step++) {
+      if (step === 3) given.model.setWeights(start);
+      totals.push((await take(step)).total!);
+    }
+    steps.dispose();
+    expect(totals[2]).toBeLessThan(totals[0]! - 0.01);
+    expect(totals[3]).toBeCloseTo(totals[0]!, 5);
+    losses.push(totals);
+  }
+  for (const [step, loss] of losses[0]!.entries()) expect(losses[1]![step]).toBeCloseTo(loss, 4);
+  tf.dispose(start);
+});
+
+test("a step that throws in this thread is the last, and leaves the weights as they were", async () => {
+  const given = await options(PLAIN);
+  const { steps, take } = await stepsOf(given, 2, { capture: false });
+  await take(0);
+  const before = given.model.getWeights().map((weight) => [...weight.dataSync()]);
+  const slots = steps.slots();
+  const layer = given.model.layers.at(-1)!;
+  const call = vi.spyOn(layer, "call").mockImplementationOnce(() => {
+    throw new Error("no more");
+  });
+  await expect(take(1)).rejects.toThrow("no more");
+  call.mockRestore();
+  await expect(take(1)).rejects.toThrow("no more");
+  expect(given.model.getWeights().map((weight) => [...weight.dataSync()])).toEqual(before);
+  expect(steps.slots()).toEqual(slots);
+  steps.dispose();
+});
+
+test("slots of another optimiser are an error, and no thread is left behind", async () => {
+  const given = await options(PLAIN);
+  let threads = 0;
+  const onWorker = (): void => void threads++;
+  process.on("worker", onWorker);
+  const slots = [new Float32Array(3)];
+  for (const workers of [1, 2]) {
+    await expect(stepsOf(given, workers, { slots })).rejects.toMatchObject({ code: "checkpoint-corrupted" });
+  }
+  process.off("worker", onWorker);
+  expect(threads).toBe(0);
 });
 
 const DS_CNN: ModelConfig = { name: "ds-cnn", filters: 4, blocks: 1, dropout: 0.2 };

@@ -11,7 +11,7 @@ export function sizeOf(weights: Weights): number {
 }
 
 /** Views of an array, one for each weight. */
-export function splitBy(weights: Weights, values: Float32Array): readonly Float32Array[] {
+function splitBy(weights: Weights, values: Float32Array): readonly Float32Array[] {
   let at = 0;
   return weights.map(({ shape }) => {
     const size = tf.util.sizeFromShape(shape as number[]);
@@ -20,22 +20,28 @@ export function splitBy(weights: Weights, values: Float32Array): readonly Float3
   });
 }
 
+/** Views of an optimiser's slots, each an array of all weights: weight by weight, slot by slot. */
+export function splitSlots(weights: Weights, slots: readonly Float32Array[]): readonly Float32Array[] {
+  const parts = slots.map((slot) => splitBy(weights, slot));
+  return weights.flatMap((_weight, i) => parts.map((slot) => slot[i]!));
+}
+
 /** A tensor's values as they lie in the wasm engine's memory: to be copied before anything else runs. */
 function valuesOf(tensor: tf.Tensor): Float32Array {
   return (tf.backend() as BackendWasm).typedArrayFromHeap(tensor) as Float32Array;
 }
 
 /** A tensor of some values, made with less ado than tfjs makes one. */
-export function tensorOf(values: Float32Array, shape: readonly number[]): tf.Tensor {
+function tensorOf(values: Float32Array, shape: readonly number[]): tf.Tensor {
   const backend = tf.backend() as BackendWasm;
   const info = backend.makeOutput([...shape], "float32");
   backend.typedArrayFromHeap(info).set(values);
   return tf.engine().makeTensorFromTensorInfo(info);
 }
 
-/** Copies tensors into an array, one after the other from a place on. */
-export function readTensors(tensors: readonly tf.Tensor[], values: Float32Array, start = 0): void {
-  let at = start;
+/** Copies tensors into an array, one after the other. */
+export function readTensors(tensors: readonly tf.Tensor[], values: Float32Array): void {
+  let at = 0;
   for (const tensor of tensors) {
     values.set(valuesOf(tensor), at);
     at += tensor.size;
@@ -56,7 +62,8 @@ export function writeWeights(weights: Weights, values: Float32Array): void {
   for (const [i, weight] of weights.entries()) {
     // A new tensor: the backend keeps packed copies of filters until the tensor that they are of is gone.
     const value = tensorOf(parts[i]!, weight.shape as number[]);
-    weight.write(value);
+    // Not by its layer, whose constraint, which no update heeds, would tell it from what all share.
+    (weight.read() as tf.Variable).assign(value);
     value.dispose();
   }
 }

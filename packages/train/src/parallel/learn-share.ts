@@ -16,7 +16,7 @@ import {
 } from "../engine/capture/compile-step.ts";
 import type { LossTerm } from "../losses/index.ts";
 import type { Board } from "./board.ts";
-import { ownWeights, readTensors, sizeOf } from "./flat-weights.ts";
+import { ownWeights, readTensors } from "./flat-weights.ts";
 import { shareOf } from "./shares.ts";
 
 /** What all workers have alike. */
@@ -35,10 +35,10 @@ export interface LearnerParts extends Omit<LearningParts, "preprocess"> {
 /** A worker of a training. */
 export interface Learner {
   /**
-   * Does its part of a step, and gives the gradients of the trainable weights in their order; none where its share is empty. Weights
-   * that no gradient reaches and losses are on the board.
+   * Learns from its share of a batch: gradients, weights that no gradient reaches and losses are on the board then; nothing where the
+   * share is empty.
    */
-  learn(board: Board, task: ShareTask): readonly tf.Tensor[];
+  learn(board: Board, task: ShareTask): void;
   stats(): StepStats;
   dispose(): void;
 }
@@ -64,6 +64,7 @@ export function lossNames(objective: readonly LossTerm[]): readonly string[] {
 export function makeLearner(parts: LearnerParts): Learner {
   const { network, objective, recipe, workers, worker, capture = true, onFallback } = parts;
   const trained = network.model.trainableWeights.map(({ name }) => name);
+  const own = ownWeights(network.model);
   const names = lossNames(objective);
   const { preprocess } = recipe;
   // Where a share begins in its batch decides on its masks, and is frozen: shares that begin elsewhere are steps of their own.
@@ -86,20 +87,20 @@ export function makeLearner(parts: LearnerParts): Learner {
   const learn: Learner["learn"] = (board, task) => {
     const [from, to] = shareOf(task.size, workers, worker);
     if (task.recheck) for (const step of steps.values()) step.recheck();
-    if (from === to) return [];
+    if (from === to) return;
     room ??= new ArrayBuffer(board.pixels.length * Float32Array.BYTES_PER_ELEMENT);
-    return tf.tidy(() => {
+    tf.tidy(() => {
       const said = task.said && board.said.subarray(from * task.said, to * task.said);
       const outputs = said ? { logits: tf.tensor2d(said, [to - from, task.said!]) } : undefined;
       const lesson = lessonFor(parts, board, task, [from, to], room!);
       const inputs = lessonOf({ objective, preprocess }, lesson, outputs, task);
       const found = stepFrom(from).run(inputs);
-      const others = [
-        ...ownWeights(network.model).map((weight) => weight.read()),
+      const all = [
+        ...trained.map((name) => found[`gradient.${name}`]!),
+        ...own.map((weight) => weight.read()),
         ...names.map((name) => found[`loss.${name}`]!),
       ];
-      readTensors(others, board.findings[worker]!, sizeOf(network.model.trainableWeights));
-      return trained.map((name) => found[`gradient.${name}`]!);
+      readTensors(all, board.findings[worker]!);
     });
   };
   return {

@@ -16,6 +16,8 @@ export interface Workers {
   readonly reason?: string;
 }
 
+const CANNOT_START: readonly string[] = ["worker-died", "shared-memory-missing"];
+
 /** Makes the steps of a training: divided among workers where more than one is wanted and that can be. */
 export async function startTraining(
   parts: DividedParts,
@@ -38,7 +40,8 @@ export async function startTraining(
     if (fallback) parts.onFallback?.(fallback);
     return { steps, workers };
   } catch (error) {
-    if (isDistillateError(error) && error.code === "worker-died") return alone(`they do not start: ${error.message}`);
+    if (isDistillateError(error) && CANNOT_START.includes(error.code))
+      return alone(`they do not start: ${error.message}`);
     throw error;
   }
 }

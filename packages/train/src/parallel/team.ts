@@ -1,33 +1,32 @@
 /** The threads that take shares beside the main one: started, told of steps, waited for, and missed at once when one dies. */
 import { DistillateError } from "@distillate/bundle";
-import type { LossTerm } from "../losses/index.ts";
 import { moduleBeside, startThread } from "../thread.ts";
-import type { BoardSizes } from "./board.ts";
-import type { LearnerParts, ShareTask } from "./learn-share.ts";
+import { type BarrierMemory, type Barriers, LEADER, makeBarriers, openBarriers } from "./barriers.ts";
+import type { StepTask } from "./divided-step.ts";
+import type { LearnerParts } from "./learn-share.ts";
 import type { NetworkMessage } from "./network-copy.ts";
-import { type LeaderTurns, leaderTurns, makeTurns, type Turns } from "./turns.ts";
+import type { RangeUpdateParts } from "./range-update.ts";
 
 /** What a thread begins with. */
-export interface WorkerSetup extends Pick<LearnerParts, "recipe" | "workers" | "worker" | "capture"> {
-  readonly memory: SharedArrayBuffer;
-  readonly sizes: BoardSizes;
-  readonly turns: Turns;
+export interface WorkerSetup
+  extends Pick<LearnerParts, "recipe" | "workers" | "worker" | "capture" | "objective">,
+    Omit<RangeUpdateParts, "board"> {
+  readonly barriers: BarrierMemory;
   readonly network: NetworkMessage;
   readonly teacher?: NetworkMessage;
-  readonly objective: readonly LossTerm[];
 }
 
-/** What a thread says: that it has taken a turn, if it was asked to say so, or that it cannot go on. */
+/** What a thread says: that it has come to a barrier, if it was asked to say so, or that it cannot go on. */
 export type WorkerAnswer =
-  | { readonly kind: "taken"; readonly turn: number }
+  | { readonly kind: "arrived"; readonly barrier: number }
   | { readonly kind: "failed"; readonly message: string };
 
 /** Threads at work. */
 export interface Team {
-  /** Has all of them do their share. */
-  tell(task: ShareTask): void;
-  /** Waits for what they were told to do. @throws DistillateError `worker-died` as soon as one is gone. */
-  finish(): Promise<void>;
+  /** Has all of them begin with a step. */
+  tell(task: StepTask): void;
+  /** Comes to the next barrier, and waits for all others there. @throws DistillateError `worker-died` as soon as one is gone. */
+  meet(): Promise<void>;
   dispose(): void;
 }
 
@@ -36,75 +35,74 @@ export interface Team {
  *
  * @throws DistillateError `worker-died` with the reason why one cannot start.
  */
-export async function startTeam(setup: Omit<WorkerSetup, "worker" | "turns">): Promise<Team> {
-  const shared = makeTurns(setup.workers);
-  const turns = leaderTurns(shared);
+export async function startTeam(setup: Omit<WorkerSetup, "worker" | "barriers">): Promise<Team> {
+  const shared = makeBarriers(setup.workers);
+  const barriers = openBarriers(shared, LEADER);
   const members = Array.from({ length: setup.workers - 1 }, (_, i) => i + 1);
-  const threads = members.map((worker) => startMember({ ...setup, turns: shared, worker }, turns));
+  const threads = members.map((worker) => startMember({ ...setup, barriers: shared, worker }, barriers));
+  let barrier = 0;
   const dispose = (): void => {
     for (const thread of threads) thread.end();
   };
-  // The first turn is to start.
-  let turn = 1;
-  const sleepUntilTaken = async (): Promise<void> => {
-    turns.sleep();
+  const sleepUntilArrived = async (): Promise<void> => {
+    barriers.sleep();
     try {
-      await Promise.all(threads.map((thread) => thread.taken(turn)));
+      await Promise.all(threads.map((thread) => thread.arrived(barrier)));
     } finally {
-      turns.awake();
+      barriers.awake();
     }
   };
+  // To start is long: no looking.
+  barriers.arrive(++barrier);
   try {
-    await sleepUntilTaken();
+    await sleepUntilArrived();
   } catch (error) {
     dispose();
     throw error;
   }
   return {
     tell(task) {
-      turn++;
-      for (const thread of threads) thread.tell(task, turn);
+      // Before the leader is seen to arrive: they take it from where they wait, without their event loops.
+      for (const thread of threads) thread.post(task);
+      barriers.arrive(++barrier);
     },
-    async finish() {
-      if (!members.every((worker) => turns.look(worker, turn))) await sleepUntilTaken();
+    async meet() {
+      barriers.arrive(++barrier);
+      if (!members.every((worker) => barriers.look(worker, barrier))) await sleepUntilArrived();
     },
     dispose,
   };
 }
 
 interface Thread {
-  tell(task: ShareTask, turn: number): void;
-  /** Settles when the thread has taken a turn, or is gone. */
-  taken(turn: number): Promise<void>;
+  post(task: StepTask): void;
+  /** Settles when the thread has come to a barrier, or is gone. */
+  arrived(barrier: number): Promise<void>;
   end(): void;
 }
 
-function startMember(setup: WorkerSetup, turns: LeaderTurns): Thread {
+function startMember(setup: WorkerSetup, barriers: Barriers): Thread {
   const { worker } = setup;
   const thread = startThread(moduleBeside(import.meta.url, "worker"), setup);
   let ended: DistillateError | undefined;
-  let waiting: { readonly turn: number; resolve(): void; reject(error: DistillateError): void } | undefined;
+  let waiting: { readonly barrier: number; resolve(): void; reject(error: DistillateError): void } | undefined;
   const end = (why: string): void => {
     ended ??= workerDied(worker, why);
     waiting?.reject(ended);
   };
   thread.on("message", (answer: WorkerAnswer) => {
     if (answer.kind === "failed") end(answer.message);
-    // It may come late, of a turn that was seen to be taken before.
-    else if (answer.turn === waiting?.turn) waiting.resolve();
+    // It may come late, of a barrier where it was seen before.
+    else if (answer.barrier === waiting?.barrier) waiting.resolve();
   });
   thread.on("error", (error) => end(error.message));
   thread.on("exit", (code) => end(`it ended with exit status ${code}`));
   return {
-    tell(task, turn) {
-      // Before the turn: the thread takes it from where it waits, without its event loop.
-      thread.postMessage(task);
-      turns.tell(worker, turn);
-    },
-    taken: (turn) =>
+    post: (task) => thread.postMessage(task),
+    arrived: (barrier) =>
       new Promise((resolve, reject) => {
-        waiting = { turn, resolve, reject };
-        if (turns.hasTaken(worker, turn)) resolve();
+        waiting = { barrier, resolve, reject };
+        if (barriers.hasArrived(worker, barrier)) resolve();
         else if (ended) reject(ended);
       }),
     end: () => void thread.terminate(),

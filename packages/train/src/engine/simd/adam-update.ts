@@ -3,7 +3,8 @@
  *
  *   m' = b1 m + (1 - b1) g        v' = b2 v + (1 - b2) g^2        w' = w - (r m') / (sqrt(v') + e)
  *
- * Rounded as the same update is that is composed of single operations.
+ * Rounded as the same update is that is composed of single operations, but that denormal m' and v' are zero: what no gradient
+ * reaches any more, the weights of a unit that has died, would stay denormal for good, and processors take a hundred cycles for each.
  */
 import { type Code, defineFunction, FOUR, type FunctionSource, type Lanes, ONE } from "./assembler.ts";
 import { eachElement } from "./elementwise.ts";
@@ -35,6 +36,8 @@ export const ADAM_UPDATE: FunctionSource = defineFunction("adamUpdate", 9, (para
               lanes.mul(lanes.mul(gradient!.get, gradient!.get), rest2!.get),
             ),
           ),
+          ...nextM!.set(lanes.flushed(nextM!)),
+          ...nextV!.set(lanes.flushed(nextV!)),
           ...lanes.store(
             outW!.get,
             lanes.sub(

@@ -72,12 +72,16 @@ export interface Lanes {
   atLeast(a: Code, b: Code): Code;
   /** `value` where `other` is positive, otherwise zero. */
   wherePositive(value: Code, other: Code): Code;
+  /** A variable, and zero where it is too small for all of its digits (denormal). */
+  flushed(variable: Local): Code;
   /** The float whose bits an i32 has, in every lane. */
   ofBits(bits: Code): Code;
 }
 
 /** Zero as one float. */
 const ZERO: Code = [0x43, 0, 0, 0, 0];
+/** The bytes of the smallest float with all of its digits, 2^-126. */
+const SMALLEST: Code = [0x00, 0x00, 0x80, 0x00];
 const [mulOne, addOne] = [binary(0x94), binary(0x92)];
 
 /** One float. */
@@ -95,9 +99,11 @@ export const ONE: Lanes = {
   sqrt: (a) => [...a, 0x91],
   atLeast: (a, b) => [...b, ...a, ...a, ...b, 0x5d, 0x1b],
   wherePositive: (value, other) => [...value, ...ZERO, ...other, ...ZERO, 0x5e, 0x1b],
+  flushed: ({ get }) => [...ZERO, ...get, ...get, 0x8b, 0x43, ...SMALLEST, 0x5d, 0x1b],
   ofBits: (bits) => [...bits, 0xbe],
 };
 
+const SMALLEST_FOUR: Code = [0xfd, 0x0c, ...SMALLEST, ...SMALLEST, ...SMALLEST, ...SMALLEST];
 const [mulFour, addFour] = [binary(0xfd, ...unsigned(0xe6)), binary(0xfd, ...unsigned(0xe4))];
 
 /** Four floats. Loads and stores need no alignment. */
@@ -115,6 +121,7 @@ export const FOUR: Lanes = {
   sqrt: (a) => [...a, 0xfd, ...unsigned(0xe3)],
   atLeast: binary(0xfd, ...unsigned(0xeb)),
   wherePositive: (value, other) => mask.and(value, mask.greater(other, mask.none)),
+  flushed: ({ get }) => mask.without(get, mask.less([...get, 0xfd, ...unsigned(0xe0)], SMALLEST_FOUR)),
   ofBits: (bits) => [...bits, 0xfd, 0x11],
 };
 
@@ -134,6 +141,7 @@ export function sumOfLanes(vector: Local): Code {
 export const mask = {
   none: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
   equal: binary(0xfd, 0x41),
+  less: binary(0xfd, 0x43),
   greater: binary(0xfd, 0x44),
   greaterEqual: binary(0xfd, 0x46),
   and: binary(0xfd, 0x4e),
@@ -186,8 +194,15 @@ export function defineFunction(
   return { name, parameters, locals, body };
 }
 
-/** Joins functions to a module that imports its memory as `env.memory` and exports each function under its name. */
-export function assemble(functions: readonly FunctionSource[]): Uint8Array<ArrayBuffer> {
+/** Pages of 64 KiB that a module may ask for at most. */
+const MOST_PAGES = 65_536;
+
+/**
+ * Joins functions to a module that imports its memory as `env.memory` and exports each function under its name.
+ *
+ * @param shared - The memory is one that several threads see: it has a largest size, and its kind is part of the module.
+ */
+export function assemble(functions: readonly FunctionSource[], shared = false): Uint8Array<ArrayBuffer> {
   const text = (value: string): Code => [...unsigned(value.length), ...new TextEncoder().encode(value)];
   const list = (items: readonly Code[]): Code => [...unsigned(items.length), ...items.flat()];
   const section = (id: number, content: Code): Code => [id, ...unsigned(content.length), ...content];
@@ -200,10 +215,11 @@ export function assemble(functions: readonly FunctionSource[]): Uint8Array<Array
     const content = [...list(locals.map((type) => [1, TYPES[type]])), ...body, 0x0b];
     return [...unsigned(content.length), ...content];
   };
+  const limits = shared ? [0x03, 1, ...unsigned(MOST_PAGES)] : [0x00, 1];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, list(functions.map(signature))),
-    ...section(2, list([[...text("env"), ...text("memory"), 0x02, 0x00, 1]])),
+    ...section(2, list([[...text("env"), ...text("memory"), 0x02, ...limits]])),
     ...section(3, list(functions.map((_source, index) => unsigned(index)))),
     ...section(7, list(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),
     ...section(10, list(functions.map(code))),

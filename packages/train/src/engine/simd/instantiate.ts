@@ -1,19 +1,27 @@
 /** The part of `WebAssembly` that the loops need, which Node's types do not describe. */
 import { assemble, type FunctionSource } from "./assembler.ts";
 
+const PAGE = 65_536;
+
 /** `WebAssembly.Memory`. */
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
 }
 
+/** The same, that several threads see. */
+export interface SharedWasmMemory {
+  readonly buffer: SharedArrayBuffer;
+}
+
 declare const WebAssembly: {
   readonly Memory: {
     new (limits: { readonly initial: number }): WasmMemory;
+    new (limits: { readonly initial: number; readonly maximum: number; readonly shared: true }): SharedWasmMemory;
   };
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   readonly Instance: new (
     module: object,
-    imports: { readonly env: { readonly memory: WasmMemory } },
+    imports: { readonly env: { readonly memory: WasmMemory | SharedWasmMemory } },
   ) => { readonly exports: unknown };
   validate(bytes: Uint8Array<ArrayBuffer>): boolean;
 };
@@ -23,13 +31,27 @@ export function makeMemory(pages: number): WasmMemory {
   return new WebAssembly.Memory({ initial: pages });
 }
 
+/**
+ * A memory of at least so many bytes that other threads may be handed.
+ *
+ * @throws RangeError where there is not as much.
+ */
+export function makeSharedMemory(bytes: number): SharedWasmMemory {
+  const pages = Math.ceil(bytes / PAGE);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
 /** Whether this machine knows every instruction of some functions. */
 export function isKnown(functions: readonly FunctionSource[]): boolean {
   return WebAssembly.validate(assemble(functions));
 }
 
 /** Compiles functions over a memory; they are found by their names. */
-export function instantiate<Exports>(functions: readonly FunctionSource[], memory: WasmMemory): Exports {
-  const module = new WebAssembly.Module(assemble(functions));
+export function instantiate<Exports>(
+  functions: readonly FunctionSource[],
+  memory: WasmMemory | SharedWasmMemory,
+): Exports {
+  const shared = memory.buffer instanceof SharedArrayBuffer;
+  const module = new WebAssembly.Module(assemble(functions, shared));
   return new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
 }

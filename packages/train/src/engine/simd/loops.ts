@@ -11,8 +11,9 @@ import { convolution } from "./convolution.ts";
 import { COPY_ROWS } from "./copy-rows.ts";
 import { fusesMultiplyAdd } from "./fused-multiply-add.ts";
 import { innerProducts } from "./inner-products.ts";
-import { instantiate, type WasmMemory } from "./instantiate.ts";
+import { instantiate, type SharedWasmMemory, type WasmMemory } from "./instantiate.ts";
 import { LOOK_UP } from "./look-up.ts";
+import { MOMENTUM_UPDATE } from "./momentum-update.ts";
 import { outerSums } from "./outer-sums.ts";
 import { FLOOR, RECTIFY } from "./rectify.ts";
 import { WEIGHTED_SUM } from "./weighted-sum.ts";
@@ -128,6 +129,8 @@ export interface Loops {
     numbers: number,
     size: number,
   ): void;
+  /** The same by momentum; `numbers` is two floats: see momentum-update.ts. */
+  momentumUpdate(w: number, g: number, u: number, outW: number, outU: number, numbers: number, size: number): void;
   /** out[i step] = table[bytes[i step]], for `count` bytes; `step` counts elements. */
   lookUp(bytes: number, table: number, out: number, step: number, count: number): void;
   /** out[i] = weights[0] a[i] + weights[1] b[i]; `out` may be `a` or `b`. */
@@ -135,7 +138,7 @@ export interface Loops {
 }
 
 /** Compiles the loops over a memory; `fused` as {@link fusesMultiplyAdd} says. */
-export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
+export function instantiateLoops(memory: WasmMemory | SharedWasmMemory, fused: boolean): Loops {
   const four = fused ? FOUR_FUSED : FOUR;
   return instantiate<Loops>(
     [
@@ -154,6 +157,7 @@ export function instantiateLoops(memory: WasmMemory, fused: boolean): Loops {
       RECTIFY,
       FLOOR,
       ADAM_UPDATE,
+      MOMENTUM_UPDATE,
       WEIGHTED_SUM,
       LOOK_UP,
     ],

@@ -14,6 +14,7 @@ import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
 import { maxPool } from "./max-pool.ts";
 import { meanGradient } from "./mean-gradient.ts";
+import { momentumUpdate } from "./momentum-update.ts";
 import { reduceRows } from "./reduce-rows.ts";
 import { relu, reluGradient, reluGradients } from "./relu.ts";
 import { repeatRows } from "./repeat-rows.ts";
@@ -23,7 +24,7 @@ import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 8;
+export const KERNELS_REVISION = 9;
 
 let installed = false;
 
@@ -44,6 +45,7 @@ export function installWasmKernels(): void {
     segmentSum,
     seededUniform,
     adamUpdate,
+    momentumUpdate,
     imagesFromBytes,
     softmaxCrossEntropy,
     reluGradient,

@@ -36,6 +36,8 @@ export const maxPool: WasmKernel = {
     const loops = loopsOf(backend);
     const least = attrs.rectified ? BITS.tiniest : BITS.minusInfinity;
     const pixel = channels * 4;
+    const row = width * pixel;
+    const step = strideWidth * pixel;
     const vectors = channels - (channels % 4);
     // Windows from `first` to before `end` lie within the image's width: a row of them is one call, unless channels are left over.
     const first = Math.min(outWidth, Math.ceil(left / strideWidth));
@@ -46,6 +48,7 @@ export const maxPool: WasmKernel = {
     const isCovered = areTwo && top === 0 && left === 0 && height === 2 * outHeight && width === 2 * outWidth;
     // What is written once, by windows that lie apart and cover everything, need not be zero before.
     if (!isCovered || vectors < channels) out.fill(0);
+    const [xAt, outAt, dyAt] = [x.byteOffset, out.byteOffset, dy.byteOffset] as const;
 
     for (let n = 0; n < batch; n++) {
       for (let oy = 0; oy < outHeight; oy++) {
@@ -58,10 +61,10 @@ export const maxPool: WasmKernel = {
           const wide = Math.max(0, Math.min(width, ox * strideWidth - left + filterWidth) - startX);
           const corner = ((n * height + startY) * width + startX) * channels;
           const from = ((n * outHeight + oy) * outWidth + ox) * channels;
-          const places = [x.byteOffset + corner * 4, out.byteOffset + corner * 4, dy.byteOffset + from * 4] as const;
-          const strides = [width * pixel, pixel, strideWidth * pixel] as const;
-          if (areApart && tall === 2 && wide === 2) loops.squareMaxima(...places, ...strides, windows, vectors, least);
-          else loops.windowMaxima(...places, ...strides, windows, vectors, least, tall, wide);
+          const [a, b, d] = [xAt + corner * 4, outAt + corner * 4, dyAt + from * 4] as const;
+          if (areApart && tall === 2 && wide === 2) {
+            loops.squareMaxima(a, b, d, row, pixel, step, windows, vectors, least);
+          } else loops.windowMaxima(a, b, d, row, pixel, step, windows, vectors, least, tall, wide);
           for (let c = vectors; c < channels; c++) {
             let best = -1;
             let largest = Number.NEGATIVE_INFINITY;
