@@ -1,19 +1,19 @@
 /**
  * `pnpm bench:train [--engine NAME] [--workers N] [--peers] [--against DIR] [--model NAME] [--seconds N] [--rounds N] [--json] [--report FILE]`
  *
- * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Every measurement is a
- * process of its own; rounds are interleaved, so that what else the machine does strikes all alike. `--engine` is `wasm`,
+ * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Each is a process of its own, and
+ * they take turns of `--seconds`, in another order each round, so that what else the machine does strikes all alike: many short
+ * rounds are worth more than a few long ones, but peers are started anew for each. `--engine` is `wasm`,
  * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-bfloat16` (what convolutions multiply in), `tensorflow-fit` (whole
  * epochs with augmentation and validation), several of them with commas, or `all`; `--workers 2` measures wasm with two threads
  * beside wasm with one, and beside two trainings at once (`wasm-apart`): what the cores give where nothing is divided; `--peers`
  * adds Keras and PyTorch where a Python has them; `--against` measures a directory of prototype kernels in the same rounds.
  * `--json` prints a line of JSON for each row.
  */
-import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
+import { apart, type Contestant, type Entrant, FIT, type Measured, ours, peer } from "./contestants.ts";
 import { BENCH_MODELS, type BenchModelName } from "./models.ts";
 
 const { values } = parseArgs({
@@ -30,16 +30,6 @@ const { values } = parseArgs({
   },
 });
 
-interface Measured {
-  readonly imagesPerSecond: number;
-  readonly meanImagesPerSecond?: number;
-  readonly cpuMilliseconds: number;
-  readonly steps: number;
-  readonly parameters: number;
-  readonly megabytes: number;
-  readonly version: string;
-}
-
 interface Row {
   readonly engine: string;
   readonly model: BenchModelName;
@@ -48,56 +38,7 @@ interface Row {
   readonly rounds: Measured[];
 }
 
-/** Measures one net for so many seconds; rejects where it cannot. */
-type Contestant = (model: BenchModelName) => Promise<Measured>;
-
-const run = promisify(execFile);
-const scripts = { step: "./measure.ts", fit: "./fit.ts" } as const;
-/** After an engine's name: a whole training, data and all, instead of its bare step. */
-const FIT = "-fit";
 const APART = "wasm-apart";
-const peersAt = new URL("../../../tests/peers/", import.meta.url);
-
-async function measure(file: string, args: readonly string[]): Promise<Measured> {
-  const { stdout } = await run(file, args);
-  return JSON.parse(stdout.trim().split("\n").at(-1)!) as Measured;
-}
-
-function ours(engine: string, ...more: readonly string[]): Contestant {
-  const script = fileURLToPath(new URL(scripts[engine.endsWith(FIT) ? "fit" : "step"], import.meta.url));
-  return (model) => measure(process.execPath, [...process.execArgv, script, engine, model, values.seconds, ...more]);
-}
-
-/** So many trainings at once, of one thread each: their images together. */
-function apart(engine: string, count: number): Contestant {
-  return async (model) => {
-    const all = await Promise.all(Array.from({ length: count }, () => ours(engine)(model)));
-    const sum = (of: (measured: Measured) => number): number => all.reduce((total, each) => total + of(each), 0);
-    return {
-      ...all[0]!,
-      imagesPerSecond: sum(({ imagesPerSecond }) => imagesPerSecond),
-      cpuMilliseconds: sum(({ cpuMilliseconds }) => cpuMilliseconds) / count,
-      megabytes: sum(({ megabytes }) => megabytes),
-    };
-  };
-}
-
-function peer(module: string, file: string): Contestant {
-  const pythons = [process.env.DISTILLATE_PYTHON, fileURLToPath(new URL(".venv/bin/python", peersAt)), "python3"];
-  const python = [...pythons, "/usr/bin/python3"].find((path) => path !== undefined && hasModule(path, module));
-  if (python === undefined) return () => Promise.reject(new Error(`no Python here has ${module}`));
-  return (model) => measure(python, [fileURLToPath(new URL(file, peersAt)), model, values.seconds]);
-}
-
-function hasModule(python: string, module: string): boolean {
-  try {
-    execFileSync(python, ["-c", `import ${module}`], { stdio: "ignore" });
-    return true;
-  } catch {
-    // This one is not there, or hasn't got it.
-    return false;
-  }
-}
 
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -107,37 +48,53 @@ function median(numbers: readonly number[]): number {
 
 const models = values.model ? [values.model as BenchModelName] : (Object.keys(BENCH_MODELS) as BenchModelName[]);
 const engines = values.engine === "all" ? ["tensorflow", "wasm"] : values.engine.split(",");
-const contestants = new Map<string, Contestant>(engines.map((engine) => [engine, ours(engine)]));
-if (Number(values.workers) > 1 && contestants.has("wasm")) {
+const { seconds } = values;
+const entrants = new Map<string, Entrant>(engines.map((engine) => [engine, ours(engine, seconds)]));
+if (Number(values.workers) > 1 && entrants.has("wasm")) {
   const several = `wasm-x${values.workers}`;
-  contestants.set(several, ours(several));
-  contestants.set(APART, apart("wasm", Number(values.workers)));
+  entrants.set(several, ours(several, seconds));
+  entrants.set(APART, apart("wasm", Number(values.workers), seconds));
 }
-if (values.against) contestants.set("prototype", ours("wasm", values.against));
+if (values.against) entrants.set("prototype", ours("wasm", seconds, values.against));
 if (values.peers) {
-  contestants.set("keras", peer("tensorflow", "train_keras.py"));
-  contestants.set("pytorch", peer("torch", "train_torch.py"));
+  entrants.set("keras", peer("tensorflow", "train_keras.py", seconds));
+  entrants.set("pytorch", peer("torch", "train_torch.py", seconds));
 }
 const rows = new Map<string, Row>();
 const refused = new Map<string, string>();
 
-for (let round = 0; round < Number(values.rounds); round++) {
-  for (const model of models) {
-    for (const [engine, contestant] of contestants) {
-      if (refused.has(engine)) continue;
-      try {
-        const measured = await contestant(model);
-        const { version, parameters } = measured;
-        const key = `${engine} ${model}`;
-        if (!rows.has(key)) rows.set(key, { engine, model, version, parameters, rounds: [] });
-        rows.get(key)!.rounds.push(measured);
-      } catch (error) {
-        if (values.engine !== "all" && engines.includes(engine)) throw error;
-        const text = String((error as { stderr?: string }).stderr || (error as Error).message);
-        refused.set(engine, /DistillateError: (.*)/.exec(text)?.[1] ?? text.slice(-300));
-      }
+/** What one does, or why it can't, which is an error only where it was asked for by name. */
+async function unlessRefused<Result>(engine: string, does: () => Promise<Result>): Promise<Result | undefined> {
+  if (refused.has(engine)) return undefined;
+  try {
+    return await does();
+  } catch (error) {
+    if (values.engine !== "all" && engines.includes(engine)) throw error;
+    const text = String((error as { stderr?: string }).stderr || (error as Error).message);
+    refused.set(engine, /DistillateError: (.*)/.exec(text)?.[1] ?? text.slice(-300));
+    return undefined;
+  }
+}
+
+for (const model of models) {
+  const contestants: (readonly [engine: string, Contestant])[] = [];
+  // One after the other: they are warm when they have begun.
+  for (const [engine, enter] of entrants) {
+    const contestant = await unlessRefused(engine, () => enter(model));
+    if (contestant) contestants.push([engine, contestant]);
+  }
+  for (let round = 0; round < Number(values.rounds); round++) {
+    const first = round % contestants.length;
+    for (const [engine, contestant] of [...contestants.slice(first), ...contestants.slice(0, first)]) {
+      const measured = await unlessRefused(engine, () => contestant.measure());
+      if (!measured) continue;
+      const { version, parameters } = measured;
+      const key = `${engine} ${model}`;
+      if (!rows.has(key)) rows.set(key, { engine, model, version, parameters, rounds: [] });
+      rows.get(key)!.rounds.push(measured);
     }
   }
+  for (const [, contestant] of contestants) contestant.end();
 }
 
 const results = [...rows.values()].map(({ engine, model, version, parameters, rounds }) => {
