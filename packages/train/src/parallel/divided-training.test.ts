@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
+import { constraints } from "@tensorflow/tfjs-layers";
 import { beforeAll, expect, test, vi } from "vitest";
 import { type ModelConfig, parseConfig } from "../config.ts";
 import type { Images } from "../data/dataset.ts";
@@ -205,6 +206,20 @@ test("weights that somebody sets between two steps are those that the next one s
   }
   for (const [step, loss] of losses[0]!.entries()) expect(losses[1]![step]).toBeCloseTo(loss, 4);
   tf.dispose(start);
+});
+
+test("constraints of layers are heeded neither by one worker nor by several", async () => {
+  const ends: Float32Array[][] = [];
+  for (const workers of [1, 2]) {
+    const given = await options(PLAIN);
+    const kernel = given.model.layers.at(-1)!.trainableWeights[0] as unknown as { constraint: object };
+    kernel.constraint = constraints.maxNorm({ maxValue: 0.01, axis: 0 });
+    const { steps, take } = await stepsOf(given, workers);
+    for (let step = 0; step < 3; step++) await take(step);
+    steps.dispose();
+    ends.push(given.model.getWeights().map((weight) => weight.dataSync<"float32">().slice()));
+  }
+  expect(farthest(ends[1]!, ends[0]!)).toBeLessThan(2e-4);
 });
 
 test("a step that throws in this thread is the last, and leaves the weights as they were", async () => {
