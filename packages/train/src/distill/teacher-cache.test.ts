@@ -1,9 +1,9 @@
-import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import type { Images } from "../data/dataset.ts";
 import { selectEngine } from "../engine/select.ts";
 import { type Logits, predictLogits } from "../evaluate.ts";
+import { greySquares } from "../grey-squares.test.cases.ts";
 import { buildModel } from "../models/index.ts";
 import { cachedTeacher, meanTeacher, tableTeacher } from "./teacher-cache.ts";
 
@@ -13,17 +13,7 @@ const images: Images = {
   pixels: Uint8Array.from({ length: 150 * 64 }, (_, i) => (i * 37) % 256),
   classes: new Uint16Array(150),
 };
-const preprocess: PreprocessSpec = {
-  kind: "image",
-  width: 8,
-  height: 8,
-  channels: 1,
-  fit: "stretch",
-  scale: 1 / 255,
-  mean: [0],
-  std: [1],
-  layout: "nhwc",
-};
+const preprocess = greySquares(8);
 
 beforeAll(async () => {
   await selectEngine({ engine: "wasm" });

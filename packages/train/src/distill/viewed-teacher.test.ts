@@ -1,4 +1,3 @@
-import type { PreprocessSpec } from "@distillate/bundle";
 import { beforeAll, expect, test } from "vitest";
 import { parseConfig } from "../config.ts";
 import { augmentImage, viewAt } from "../data/augment.ts";
@@ -6,6 +5,7 @@ import { batches } from "../data/batches.ts";
 import type { Images } from "../data/dataset.ts";
 import { selectEngine } from "../engine/select.ts";
 import { type Logits, predictLogits } from "../evaluate.ts";
+import { greySquares } from "../grey-squares.test.cases.ts";
 import { buildModel } from "../models/index.ts";
 import { type ViewStore, viewedTeacher } from "./viewed-teacher.ts";
 
@@ -16,17 +16,7 @@ const images: Images = {
   pixels: Uint8Array.from({ length: COUNT * 64 }, (_, i) => (i * 37) % 256),
   classes: Uint16Array.from({ length: COUNT }, (_, i) => i % 3),
 };
-const preprocess: PreprocessSpec = {
-  kind: "image",
-  width: 8,
-  height: 8,
-  channels: 1,
-  fit: "stretch",
-  scale: 1 / 255,
-  mean: [0],
-  std: [1],
-  layout: "nhwc",
-};
+const preprocess = greySquares(8);
 const augment = {
   shift: 2,
   flip: true,

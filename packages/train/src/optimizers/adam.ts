@@ -9,6 +9,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { adamUpdate } from "../engine/adam-update.ts";
+import { adamNumbers } from "../engine/simd/adam-update.ts";
 import type { Optimizer, OptimizerConfig } from "./index.ts";
 
 /** Makes {@link Optimizer} `adam`; its slots are `m` and `v`. */
@@ -38,7 +39,7 @@ export function adam({ beta1, beta2, epsilon }: Extract<OptimizerConfig, { name:
       };
     },
     byLoops({ loops, weight, gradient, slots: [m, v], numbers, next, room }) {
-      room.set([beta1, 1 - beta1, beta2, 1 - beta2, numbers.size!, numbers.epsilon!]);
+      room.set(adamNumbers(beta1, beta2, numbers.size!, numbers.epsilon!));
       const [old, made] = [
         { w: weight.byteOffset, m: m!.byteOffset, v: v!.byteOffset },
         { w: next.weight.byteOffset, m: next.slots[0]!.byteOffset, v: next.slots[1]!.byteOffset },

@@ -2,6 +2,7 @@ import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { updateInPlace } from "../engine/capture/recorder.ts";
+import type { Loops } from "../engine/simd/loops.ts";
 import type { LoopsInput, Optimizer } from "./index.ts";
 
 /** The state of an optimiser: for each trainable weight, in the model's order, its slots. */
@@ -90,10 +91,20 @@ export function applyByLoops(optimizer: Optimizer, input: LoopsInput): void {
     optimizer.byLoops(input);
     return;
   }
-  room.set([numbers.decay!, 0]);
-  const from = weight.byteOffset;
-  loops.weightedSum(from, from, room.byteOffset, next.weight.byteOffset, weight.length);
+  scaleByLoops(loops, weight, numbers.decay!, next.weight, room);
   optimizer.byLoops({ ...input, weight: next.weight });
+}
+
+/** target = by x, which may be where x is; all of them, with two floats of `room`, lie in the loops' memory. */
+export function scaleByLoops(
+  loops: Pick<Loops, "weightedSum">,
+  x: Float32Array,
+  by: number,
+  target: Float32Array,
+  room: Float32Array,
+): void {
+  room.set([by, 0]);
+  loops.weightedSum(x.byteOffset, x.byteOffset, room.byteOffset, target.byteOffset, x.length);
 }
 
 /** Scales gradients so that their global norm is at most `limit` (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1). */

@@ -31,6 +31,14 @@ export interface BoardState {
   readonly slots: readonly Float32Array[];
 }
 
+/** One of the two. */
+export type StateIndex = 0 | 1;
+
+/** The state that a step writes which starts from another. */
+export function stateAfter(from: StateIndex): StateIndex {
+  return from === 0 ? 1 : 0;
+}
+
 /** The memory's parts. */
 export interface Board {
   readonly pixels: Uint8Array;

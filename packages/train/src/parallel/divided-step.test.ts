@@ -1,7 +1,7 @@
-import type { PreprocessSpec } from "@distillate/bundle";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { beforeAll, expect, test } from "vitest";
 import { loadWasm } from "../engine/wasm.ts";
+import { greySquares } from "../grey-squares.test.cases.ts";
 import { buildModel } from "../models/index.ts";
 import { makeBoardMemory, openBoard } from "./board.ts";
 import { makeDividedSteps, type StepTask } from "./divided-step.ts";
@@ -14,17 +14,7 @@ beforeAll(async () => {
 const SHAPE = [8, 8, 1] as const;
 const WORKERS = 3;
 const SIZE = 48;
-const preprocess: PreprocessSpec = {
-  kind: "image",
-  width: 8,
-  height: 8,
-  channels: 1,
-  fit: "stretch",
-  scale: 1 / 255,
-  mean: [0],
-  std: [1],
-  layout: "nhwc",
-};
+const preprocess = greySquares(8);
 const optimizer = {
   name: "adam",
   learningRate: 0.01,

@@ -1,6 +1,7 @@
 /** One worker's part of a divided step, the same in every thread. */
+import { stateAfter } from "./board.ts";
 import { writeWeights } from "./flat-weights.ts";
-import { type LearnerParts, makeLearner, type ShareTask } from "./learn-share.ts";
+import { type Learner, type LearnerParts, makeLearner, type ShareTask } from "./learn-share.ts";
 import { makeRangeUpdate, type RangeUpdateParts, type UpdateTask } from "./range-update.ts";
 
 /** What all threads are told of a step. */
@@ -10,11 +11,9 @@ export interface StepTask extends ShareTask, UpdateTask {
 }
 
 /** A worker's steps. */
-export interface DividedSteps {
+export interface DividedSteps extends Pick<Learner, "stats" | "dispose"> {
   /** Does its part of a step; where it yields, it may go on when all have come there. */
   take(task: StepTask): Generator<void, void, void>;
-  stats: ReturnType<typeof makeLearner>["stats"];
-  dispose(): void;
 }
 
 /** Makes a worker's steps. Its network has the weights of the state that a step leaves; nothing of what happens before its end counts. */
@@ -34,7 +33,7 @@ export function makeDividedSteps(parts: LearnerParts & RangeUpdateParts): Divide
       range.update(task);
       // The next state is there.
       yield;
-      writeWeights(weights, board.states[(1 - task.from) as 0 | 1].weights);
+      writeWeights(weights, board.states[stateAfter(task.from)].weights);
     },
     stats: learner.stats,
     dispose: learner.dispose,

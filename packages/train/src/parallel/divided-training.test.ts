@@ -3,7 +3,6 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
-import type { PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import { constraints } from "@tensorflow/tfjs-layers";
 import { beforeAll, expect, test, vi } from "vitest";
@@ -14,6 +13,7 @@ import { guide } from "../distill/guide.ts";
 import { objectiveOf } from "../distill/objective.ts";
 import { tableTeacher } from "../distill/teacher-cache.ts";
 import { selectEngine } from "../engine/select.ts";
+import { greySquares } from "../grey-squares.test.cases.ts";
 import { type TrainOptions, trainModel } from "../loop.ts";
 import { freezeLayers } from "../models/freeze.ts";
 import { buildModel } from "../models/index.ts";
@@ -47,17 +47,7 @@ const images: Images = (() => {
   }
   return { count, shape: SHAPE, pixels, classes };
 })();
-const preprocess: PreprocessSpec = {
-  kind: "image",
-  width: 8,
-  height: 8,
-  channels: 1,
-  fit: "stretch",
-  scale: 1 / 255,
-  mean: [0.3],
-  std: [0.3],
-  layout: "nhwc",
-};
+const preprocess = greySquares(8, { mean: 0.3, std: 0.3 });
 // Batches of 48 and a last one of 13: shares of different sizes.
 const split = splitTrainValidation(images.classes, 41, 1);
 const CNN = { name: "cnn", filters: [4] as number[], dense: 8, dropout: 0.4 } as const satisfies ModelConfig;

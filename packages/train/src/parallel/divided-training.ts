@@ -19,7 +19,7 @@ import { checkSlots } from "../optimizers/apply.ts";
 import { makeOptimizer } from "../optimizers/index.ts";
 import type { WeightAverage } from "../weight-average.ts";
 import { LEADER } from "./barriers.ts";
-import { type Board, type BoardSizes, makeBoardMemory, openBoard } from "./board.ts";
+import { type Board, type BoardSizes, makeBoardMemory, openBoard, type StateIndex, stateAfter } from "./board.ts";
 import { makeDividedSteps, type StepTask } from "./divided-step.ts";
 import { ownWeights, readWeights, sizeOf, splitSlots, writeWeights } from "./flat-weights.ts";
 import { lossNames } from "./learn-share.ts";
@@ -64,8 +64,10 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
   });
   const following = parts.average && followWeights(parts.average, capture);
   const slotsIn = board.states.map(({ slots }) => splitSlots(trainableWeights, slots));
-  if (parts.slots) checkSlots(trainableWeights, makeOptimizer(optimizer), parts.slots);
-  for (const [i, values] of (parts.slots ?? []).entries()) slotsIn[0]![i]!.set(values);
+  if (parts.slots) {
+    checkSlots(trainableWeights, makeOptimizer(optimizer), parts.slots);
+    for (const [i, values] of parts.slots.entries()) slotsIn[0]![i]!.set(values);
+  }
   const lossStart = sizes.trained + sizes.own;
   const lossesFound = board.findings.map((found) => found.subarray(lossStart));
   const names = lossNames(objective);
@@ -74,7 +76,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
     network: await writeNetwork(network),
     ...(inside && { teacher: await writeNetwork(inside) }),
   });
-  let current: 0 | 1 = 0;
+  let current: StateIndex = 0;
   let written: readonly object[] = [];
   let isDue = false;
   let failed: unknown;
@@ -107,7 +109,7 @@ export async function divideTraining(parts: DividedParts, workers: number): Prom
         writeWeights(ownWeights(model), board.states[current].weights.subarray(sizes.trained));
         throw error;
       }
-      current = task.from === 0 ? 1 : 0;
+      current = stateAfter(current);
       written = dataOf(weights);
       following?.take(moment.step);
       const losses = averageLosses(lossesFound, sharesOf(batch.size, workers));

@@ -6,9 +6,9 @@
 import { fusesMultiplyAdd } from "../engine/simd/fused-multiply-add.ts";
 import type { SharedWasmMemory } from "../engine/simd/instantiate.ts";
 import { instantiateLoops, type Loops } from "../engine/simd/loops.ts";
-import { applyByLoops, clippingScale, numbersOf } from "../optimizers/apply.ts";
+import { applyByLoops, clippingScale, numbersOf, scaleByLoops } from "../optimizers/apply.ts";
 import { makeOptimizer, type OptimizerConfig } from "../optimizers/index.ts";
-import type { Board, BoardSizes } from "./board.ts";
+import { type Board, type BoardSizes, type StateIndex, stateAfter } from "./board.ts";
 import { averageAround, averageInPlace, sharesOf } from "./mean-of-shares.ts";
 import { rangeOf } from "./shares.ts";
 
@@ -32,7 +32,7 @@ export interface UpdateTask {
   /** Steps before this one. */
   readonly step: number;
   /** The state that the step starts from; it leaves the other. */
-  readonly from: 0 | 1;
+  readonly from: StateIndex;
 }
 
 /** The two parts of an update; between them all must have done the first where gradients are clipped. */
@@ -68,7 +68,7 @@ export function makeRangeUpdate(parts: RangeUpdateParts): RangeUpdate {
   return {
     average({ size, from: old }) {
       const shares = sharesOf(size, workers);
-      averageAround(foundOwn, shares, states[1 - old]!.own);
+      averageAround(foundOwn, shares, states[stateAfter(old)]!.own);
       if (gradient.length === 0) return;
       averageInPlace(loops, found, shares, room);
       if (clipNorm !== undefined) square[0] = sumOfSquares(loops, gradient, square);
@@ -77,12 +77,10 @@ export function makeRangeUpdate(parts: RangeUpdateParts): RangeUpdate {
       if (gradient.length === 0) return;
       if (clipNorm !== undefined) {
         const all = board.squares.reduce((sum, [each]) => sum + each!, 0);
-        room.set([clippingScale(all, clipNorm), 0]);
-        const { byteOffset: at, length } = gradient;
-        loops.weightedSum(at, at, room.byteOffset, at, length);
+        scaleByLoops(loops, gradient, clippingScale(all, clipNorm), gradient, room);
       }
       const numbers = numbersOf(optimizer, rate, step + 1);
-      applyByLoops(optimizer, { loops, gradient, ...states[old]!, numbers, next: states[1 - old]!, room });
+      applyByLoops(optimizer, { loops, gradient, ...states[old]!, numbers, next: states[stateAfter(old)]!, room });
     },
   };
 }

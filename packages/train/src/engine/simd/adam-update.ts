@@ -9,7 +9,12 @@
 import { type Code, defineFunction, FOUR, type FunctionSource, type Lanes, ONE } from "./assembler.ts";
 import { eachElement } from "./elementwise.ts";
 
-/** `adamUpdate(w, g, m, v, outW, outM, outV, numbers, size)`: addresses; `numbers` holds b1, 1 - b1, b2, 1 - b2, r, e. */
+/** The numbers that the loop is told: b1, 1 - b1, b2, 1 - b2, r, e. */
+export function adamNumbers(beta1: number, beta2: number, rate: number, epsilon: number): readonly number[] {
+  return [beta1, 1 - beta1, beta2, 1 - beta2, rate, epsilon];
+}
+
+/** `adamUpdate(w, g, m, v, outW, outM, outV, numbers, size)`: addresses; for `numbers` see {@link adamNumbers}. */
 export const ADAM_UPDATE: FunctionSource = defineFunction("adamUpdate", 9, (parameters, local) => {
   const [w, g, m, v, outW, outM, outV, numbers, size] = parameters;
   const registers = {
