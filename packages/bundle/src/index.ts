@@ -10,5 +10,13 @@ export {
   type Variant,
 } from "./manifest.ts";
 export { argmax, type Ranked, softmax, topK } from "./postprocess.ts";
-export { fitImage, type ImagePreprocess, normalizeImage, type Pixels, preprocessImage } from "./preprocess/image.ts";
+export {
+  fitImage,
+  type ImagePreprocess,
+  type Normalization,
+  normalizationOf,
+  normalizeImage,
+  type Pixels,
+  preprocessImage,
+} from "./preprocess/image.ts";
 export { decodeProbe, encodeProbe, type ProbeData } from "./probe.ts";

@@ -1,7 +1,7 @@
 /**
  * A process of its own: `measure.ts ENGINE MODEL [PROTOTYPE]`. Makes one net, trains it on one batch of 64 until V8 has compiled it
  * all and says so by a line of JSON; then it takes as many seconds of steps as each line of its input says, and answers with a line
- * of JSON: images a second (median step, and the mean), CPU milliseconds a step and how many steps that was. ENGINE may end in
+ * of JSON: images a second (median step, quick tenth, mean), CPU milliseconds a step and how many steps that was. ENGINE may end in
  * `-eager`, `-bfloat16`, or in `-xN` for N workers.
  *
  * With PROTOTYPE, a directory, the wasm backend gets that prototype's kernels and trains its own way, by `trainOnBatch`;

@@ -65,6 +65,17 @@ export function fitImage(
   return centred(resized(inner), inner, spec);
 }
 
+/** What becomes of a byte b of channel c: b factor[c] - shift[c]. */
+export interface Normalization {
+  readonly factor: readonly number[];
+  readonly shift: readonly number[];
+}
+
+/** Multiplying by `scale`, subtracting `mean` and dividing by `std` as one product and one difference a byte. */
+export function normalizationOf({ scale, mean, std }: Pick<ImagePreprocess, "scale" | "mean" | "std">): Normalization {
+  return { factor: std.map((each) => scale / each), shift: mean.map((each, channel) => each / std[channel]!) };
+}
+
 /** The second half: bytes `[height, width, channels]` to normalised floats at `offset` of `target`. */
 export function normalizeImage(
   pixels: Uint8Array,
@@ -72,11 +83,12 @@ export function normalizeImage(
   target: Float32Array,
   offset: number,
 ): void {
-  const { channels, scale, layout } = spec;
+  const { channels, layout } = spec;
   const area = spec.width * spec.height;
+  const normalization = normalizationOf(spec);
   for (let channel = 0; channel < channels; channel++) {
-    const factor = scale / spec.std[channel]!;
-    const shift = spec.mean[channel]! / spec.std[channel]!;
+    const factor = normalization.factor[channel]!;
+    const shift = normalization.shift[channel]!;
     const step = layout === "nchw" ? 1 : channels;
     let to = layout === "nchw" ? offset + channel * area : offset + channel;
     for (let from = channel; from < area * channels; from += channels, to += step) {

@@ -2,18 +2,16 @@
  * Images as their bytes, four to an int32, which an engine normalises itself: a quarter of what a step would have to be fed as floats,
  * and nothing that JavaScript computes pixel by pixel.
  */
-import type { PreprocessSpec } from "@distillate/bundle";
+import { type Normalization, normalizationOf, type PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 
-/** The kernel of an engine that reads bytes: input `words` (int32 `[size, words an image]`), attributes as of {@link Normalization}. */
+/** The kernel of an engine that reads bytes: input `words` (int32 `[size, words an image]`), attributes as of {@link BytesToImages}. */
 export const IMAGES_FROM_BYTES = "ImagesFromBytes";
 
-/** What becomes of a byte b of channel c: b factor[c] - shift[c]. */
-export interface Normalization {
+/** What the kernel is told. */
+export interface BytesToImages extends Normalization {
   /** Height, width, channels. */
   readonly shape: readonly number[];
-  readonly factor: readonly number[];
-  readonly shift: readonly number[];
 }
 
 /** Whether the engine of this process can read bytes. */
@@ -32,14 +30,9 @@ export function wordsOf(bytes: Uint8Array, size: number): tf.Tensor2D {
  * `scale`, minus `mean`, by `std`, channel by channel. TensorFlow's last bit may differ from the preprocessing's own,
  * which computes in double precision as the wasm engine does.
  */
-export function imagesFromBytes(
-  words: tf.Tensor2D,
-  { height, width, channels, scale, mean, std }: PreprocessSpec,
-): tf.Tensor4D {
-  const normalization = {
-    shape: [height, width, channels],
-    factor: std.map((each) => scale / each),
-    shift: mean.map((each, i) => each / std[i]!),
-  };
-  return tf.engine().runKernel(IMAGES_FROM_BYTES, { words }, normalization) as tf.Tensor4D;
+export function imagesFromBytes(words: tf.Tensor2D, preprocess: PreprocessSpec): tf.Tensor4D {
+  const { height, width, channels } = preprocess;
+  const { factor, shift } = normalizationOf(preprocess);
+  const told = { shape: [height, width, channels], factor: [...factor], shift: [...shift] };
+  return tf.engine().runKernel(IMAGES_FROM_BYTES, { words }, told) as tf.Tensor4D;
 }

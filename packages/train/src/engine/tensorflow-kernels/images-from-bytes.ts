@@ -1,7 +1,7 @@
 /** Normalised images from bytes. tfjs has no type for bytes, so they arrive four to an int32. */
 import * as tf from "@tensorflow/tfjs-core";
 import { DTYPES } from "../capture/binding.ts";
-import { IMAGES_FROM_BYTES, type Normalization } from "../images-from-bytes.ts";
+import { type BytesToImages, IMAGES_FROM_BYTES } from "../images-from-bytes.ts";
 import { flagAttr, type KernelCall, type TensorflowKernel, typeAttr } from "./kernel.ts";
 
 /** Number of uint8 among TensorFlow's types; tfjs takes such a tensor for int32 and hands it on unseen. */
@@ -10,7 +10,7 @@ const UINT8 = 4;
 /** `[size, words]` to `[size, ...shape]`; what the last word has beyond an image is left out. */
 export const imagesFromBytes: TensorflowKernel = {
   name: IMAGES_FROM_BYTES,
-  run({ inputs, attrs, backend }: KernelCall<Normalization>) {
+  run({ inputs, attrs, backend }: KernelCall<BytesToImages>) {
     const [size, words] = inputs.words!.shape as [number, number];
     const length = tf.util.sizeFromShape([...attrs.shape]);
     const bytesType = typeAttr(backend, "T", UINT8);

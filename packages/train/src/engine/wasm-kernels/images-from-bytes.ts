@@ -1,6 +1,6 @@
 /** Normalised images from their bytes, each looked up: there are 256 of a channel. They are the preprocessing's own to the bit. */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { IMAGES_FROM_BYTES, type Normalization } from "../images-from-bytes.ts";
+import { type BytesToImages, IMAGES_FROM_BYTES } from "../images-from-bytes.ts";
 import { loopsOf } from "../simd/loops.ts";
 import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
 
@@ -8,7 +8,7 @@ const VALUES = 256;
 
 export const imagesFromBytes: WasmKernel = {
   name: IMAGES_FROM_BYTES,
-  run({ inputs, attrs, backend }: KernelCall<Normalization>): TensorInfo {
+  run({ inputs, attrs, backend }: KernelCall<BytesToImages>): TensorInfo {
     const { words } = inputs as { words: TensorInfo };
     const { shape, factor, shift } = attrs;
     const [size, wordsOfImage] = words.shape as [number, number];
