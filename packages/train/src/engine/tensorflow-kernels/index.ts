@@ -2,6 +2,7 @@
 import { trainBatchNorm, trainBatchNormGradient, trainBatchNormGradients } from "./batch-norm.ts";
 import { biasAdd, biasGradient, biasSum } from "./bias.ts";
 import { expandDims } from "./expand-dims.ts";
+import { fusedMatMul } from "./fused-mat-mul.ts";
 import { gather } from "./gather.ts";
 import { imagesFromBytes } from "./images-from-bytes.ts";
 import { installGradient, installKernel } from "./kernel.ts";
@@ -11,7 +12,7 @@ import { seededUniform } from "./seeded-uniform.ts";
 import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 3;
+export const KERNELS_REVISION = 4;
 
 let installed = false;
 
@@ -23,6 +24,7 @@ export function installTensorflowKernels(): void {
     biasAdd(),
     biasSum,
     expandDims,
+    fusedMatMul(),
     gather,
     imagesFromBytes,
     matMul(),

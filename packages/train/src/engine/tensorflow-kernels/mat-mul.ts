@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { flagAttr, type KernelCall, type TensorflowKernel, typeAttr } from "./kernel.ts";
 
 /** The matrix, alone or as a batch of one, which is how tfjs hands on a dense layer's. */
-function asMatrix(x: tf.Tensor): tf.Tensor | undefined {
+export function asMatrix(x: tf.Tensor): tf.Tensor | undefined {
   if (x.shape.length === 2) return x;
   return x.shape.length === 3 && x.shape[0] === 1 ? tf.reshape(x, x.shape.slice(1)) : undefined;
 }

@@ -97,6 +97,38 @@ describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
     });
   });
 
+  test.each([
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])("a dense layer in one op with its gradients, transposed %s and %s", (transposeA, transposeB) => {
+    tf.tidy(() => {
+      const a = filled(transposeA ? [7, 5] : [5, 7]);
+      const b = filled(transposeB ? [6, 7] : [7, 6], 1, 1);
+      const bias = filled([6], 1, 2) as tf.Tensor1D;
+      const sum = tf.add(tf.matMul(a, b, transposeA, transposeB), bias);
+      const options = { transposeA, transposeB };
+      const expected = { linear: sum, relu: tf.relu(sum), relu6: tf.relu6(sum), elu: tf.elu(sum) };
+      for (const activation of ["linear", "relu", "relu6", "elu"] as const) {
+        const found = tf.fused.matMul({ ...options, a, b, bias, activation });
+        expect(apart(found, expected[activation])).toBeLessThan(1e-6);
+      }
+      const whole = tf.fused.matMul({ ...options, a, b, bias: filled([5, 6], 1, 3) });
+      expect(apart(whole, tf.add(tf.sub(sum, bias), filled([5, 6], 1, 3)))).toBeLessThan(1e-6);
+      expect(apart(tf.fused.matMul({ ...options, a, b }), tf.sub(sum, bias))).toBeLessThan(1e-6);
+      const batch = tf.fused.matMul({ ...options, a: tf.stack([a, a]), b: tf.stack([b, b]), bias });
+      expect(apart(tf.unstack(batch)[1]!, sum)).toBeLessThan(1e-6);
+
+      const square = (y: tf.Tensor): tf.Scalar => tf.sum(tf.square(y)) as tf.Scalar;
+      const slopes = tf.grads((x, y, z) => square(tf.fused.matMul({ ...options, a: x, b: y, bias: z })));
+      const composed = tf.grads((x, y, z) => square(tf.add(tf.matMul(x, y, transposeA, transposeB), z)));
+      const inputs = [a, b, bias];
+      const [found, wanted] = [slopes(inputs), composed(inputs)];
+      for (const [i, slope] of found.entries()) expect(apart(slope, wanted[i]!)).toBeLessThan(1e-5);
+    });
+  });
+
   test.each([1, 4])("cross-entropy with soft targets at temperature %i: losses and slopes", (temperature) => {
     tf.tidy(() => {
       const logits = tf.div(filled([6, 5], 8), temperature) as tf.Tensor2D;
