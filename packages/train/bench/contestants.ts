@@ -10,8 +10,6 @@ import type { BenchModelName } from "./models.ts";
 export interface Measured {
   readonly imagesPerSecond: number;
   readonly meanImagesPerSecond?: number;
-  /** By the quick tenth of the steps: what the engine does while nothing else takes its cores. */
-  readonly quickPerSecond?: number;
   readonly cpuMilliseconds: number;
   readonly steps: number;
   readonly parameters: number;
@@ -55,7 +53,6 @@ export function apart(engine: string, count: number, seconds: string): Entrant {
         return {
           ...measured[0]!,
           imagesPerSecond: sum(({ imagesPerSecond }) => imagesPerSecond),
-          quickPerSecond: sum(({ quickPerSecond }) => quickPerSecond!),
           cpuMilliseconds: sum(({ cpuMilliseconds }) => cpuMilliseconds) / count,
           megabytes: sum(({ megabytes }) => megabytes),
         };

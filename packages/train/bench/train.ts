@@ -112,19 +112,16 @@ const results = [...rows.values()].map(({ engine, model, version, parameters, ro
       return [[other, Number(median(ratios).toFixed(3))]];
     }),
   );
-  // What peers do not tell is left out.
   return {
     engine,
     version,
     model,
     parameters,
     imagesPerSecond: Math.round(median(rates)),
-    ...(rounds[0]!.quickPerSecond && {
-      quickPerSecond: Math.round(median(rounds.map((each) => each.quickPerSecond!))),
-    }),
     lowest: Math.round(Math.min(...rates)),
     highest: Math.round(Math.max(...rates)),
     cpuMilliseconds: Number(median(rounds.map((each) => each.cpuMilliseconds)).toFixed(3)),
+    // Peers do not tell.
     ...(rounds[0]!.megabytes && { megabytes: Math.round(median(rounds.map(({ megabytes }) => megabytes))) }),
     ...(Object.keys(against).length > 0 && { against }),
   };
