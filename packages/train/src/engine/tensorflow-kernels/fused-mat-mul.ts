@@ -30,7 +30,8 @@ export function fusedMatMul(): TensorflowKernel {
       const activate = ACTIVATIONS[activation];
       const { bias } = call.inputs;
       const [a, b] = [call.inputs.a!, call.inputs.b!].map(asMatrix);
-      if (a === undefined || b === undefined || bias === undefined || activate === undefined) return stock(call);
+      const areMatrices = a !== undefined && b !== undefined && bias !== undefined && bias.shape.length <= 2;
+      if (!areMatrices || activate === undefined) return stock(call);
       const activated = activate(tf.add(tf.matMul(a, b, transposeA, transposeB), bias));
       return tf.reshape(activated, [1, ...activated.shape]);
     },

@@ -123,9 +123,11 @@ describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
       const square = (y: tf.Tensor): tf.Scalar => tf.sum(tf.square(y)) as tf.Scalar;
       const slopes = tf.grads((x, y, z) => square(tf.fused.matMul({ ...options, a: x, b: y, bias: z })));
       const composed = tf.grads((x, y, z) => square(tf.add(tf.matMul(x, y, transposeA, transposeB), z)));
-      const inputs = [a, b, bias];
-      const [found, wanted] = [slopes(inputs), composed(inputs)];
-      for (const [i, slope] of found.entries()) expect(apart(slope, wanted[i]!)).toBeLessThan(1e-5);
+      for (const shape of [[6], [5, 6], [1, 1, 6]]) {
+        const inputs = [a, b, filled(shape, 1, 4)];
+        const [found, wanted] = [slopes(inputs), composed(inputs)];
+        for (const [i, slope] of found.entries()) expect(apart(slope, wanted[i]!)).toBeLessThan(1e-5);
+      }
     });
   });
 
