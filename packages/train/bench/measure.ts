@@ -128,7 +128,7 @@ async function measure(seconds: number) {
   const rateAt = (part: number): number => (BATCH / times[Math.floor(times.length * part)]!) * 1000;
   return {
     imagesPerSecond: rateAt(0.5),
-    // Beside other work on the machine the quick steps say more than the middle one.
+    // Beside work that comes and goes, and over seconds, the quick steps say more than the middle one.
     quickPerSecond: rateAt(0.1),
     meanImagesPerSecond: (BATCH / mean) * 1000,
     cpuMilliseconds: (used.user + used.system) / 1000 / times.length,

@@ -12,6 +12,13 @@ import { engineStatus } from "../status.ts";
 
 process.execArgv.push("--import", "tsx", "--conditions=@distillate/source");
 const { ok, detail } = await engineStatus("tensorflow");
+/** The one matrix of a product, and the other. */
+const TRANSPOSED = [
+  [false, false],
+  [true, false],
+  [false, true],
+  [true, true],
+] as const;
 
 describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
   beforeAll(async () => {
@@ -81,12 +88,7 @@ describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
     });
   });
 
-  test.each([
-    [false, false],
-    [true, false],
-    [false, true],
-    [true, true],
-  ])("the product of two matrices, transposed %s and %s", (a, b) => {
+  test.each(TRANSPOSED)("the product of two matrices, transposed %s and %s", (a, b) => {
     tf.tidy(() => {
       const [x, y] = [filled(a ? [7, 5] : [5, 7]), filled(b ? [6, 7] : [7, 6], 1, 1)];
       const [left, right] = [a ? tf.transpose(x) : x, b ? tf.transpose(y) : y];
@@ -97,39 +99,37 @@ describe.skipIf(!ok)(`fused kernels${ok ? "" : ` (${detail})`}`, () => {
     });
   });
 
-  test.each([
-    [false, false],
-    [true, false],
-    [false, true],
-    [true, true],
-  ])("a dense layer in one op with its gradients, transposed %s and %s", (transposeA, transposeB) => {
-    tf.tidy(() => {
-      const a = filled(transposeA ? [7, 5] : [5, 7]);
-      const b = filled(transposeB ? [6, 7] : [7, 6], 1, 1);
-      const bias = filled([6], 1, 2) as tf.Tensor1D;
-      const sum = tf.add(tf.matMul(a, b, transposeA, transposeB), bias);
-      const options = { transposeA, transposeB };
-      const expected = { linear: sum, relu: tf.relu(sum), relu6: tf.relu6(sum), elu: tf.elu(sum) };
-      for (const activation of ["linear", "relu", "relu6", "elu"] as const) {
-        const found = tf.fused.matMul({ ...options, a, b, bias, activation });
-        expect(apart(found, expected[activation])).toBeLessThan(1e-6);
-      }
-      const whole = tf.fused.matMul({ ...options, a, b, bias: filled([5, 6], 1, 3) });
-      expect(apart(whole, tf.add(tf.sub(sum, bias), filled([5, 6], 1, 3)))).toBeLessThan(1e-6);
-      expect(apart(tf.fused.matMul({ ...options, a, b }), tf.sub(sum, bias))).toBeLessThan(1e-6);
-      const batch = tf.fused.matMul({ ...options, a: tf.stack([a, a]), b: tf.stack([b, b]), bias });
-      expect(apart(tf.unstack(batch)[1]!, sum)).toBeLessThan(1e-6);
+  test.each(TRANSPOSED)(
+    "a dense layer in one op with its gradients, transposed %s and %s",
+    (transposeA, transposeB) => {
+      tf.tidy(() => {
+        const a = filled(transposeA ? [7, 5] : [5, 7]);
+        const b = filled(transposeB ? [6, 7] : [7, 6], 1, 1);
+        const bias = filled([6], 1, 2) as tf.Tensor1D;
+        const sum = tf.add(tf.matMul(a, b, transposeA, transposeB), bias);
+        const options = { transposeA, transposeB };
+        const expected = { linear: sum, relu: tf.relu(sum), relu6: tf.relu6(sum), elu: tf.elu(sum) };
+        for (const activation of ["linear", "relu", "relu6", "elu"] as const) {
+          const found = tf.fused.matMul({ ...options, a, b, bias, activation });
+          expect(apart(found, expected[activation])).toBeLessThan(1e-6);
+        }
+        const whole = tf.fused.matMul({ ...options, a, b, bias: filled([5, 6], 1, 3) });
+        expect(apart(whole, tf.add(tf.sub(sum, bias), filled([5, 6], 1, 3)))).toBeLessThan(1e-6);
+        expect(apart(tf.fused.matMul({ ...options, a, b }), tf.sub(sum, bias))).toBeLessThan(1e-6);
+        const batch = tf.fused.matMul({ ...options, a: tf.stack([a, a]), b: tf.stack([b, b]), bias });
+        expect(apart(tf.unstack(batch)[1]!, sum)).toBeLessThan(1e-6);
 
-      const square = (y: tf.Tensor): tf.Scalar => tf.sum(tf.square(y)) as tf.Scalar;
-      const slopes = tf.grads((x, y, z) => square(tf.fused.matMul({ ...options, a: x, b: y, bias: z })));
-      const composed = tf.grads((x, y, z) => square(tf.add(tf.matMul(x, y, transposeA, transposeB), z)));
-      for (const shape of [[6], [5, 6], [1, 1, 6]]) {
-        const inputs = [a, b, filled(shape, 1, 4)];
-        const [found, wanted] = [slopes(inputs), composed(inputs)];
-        for (const [i, slope] of found.entries()) expect(apart(slope, wanted[i]!)).toBeLessThan(1e-5);
-      }
-    });
-  });
+        const square = (y: tf.Tensor): tf.Scalar => tf.sum(tf.square(y)) as tf.Scalar;
+        const slopes = tf.grads((x, y, z) => square(tf.fused.matMul({ ...options, a: x, b: y, bias: z })));
+        const composed = tf.grads((x, y, z) => square(tf.add(tf.matMul(x, y, transposeA, transposeB), z)));
+        for (const shape of [[6], [5, 6], [1, 1, 6]]) {
+          const inputs = [a, b, filled(shape, 1, 4)];
+          const [found, wanted] = [slopes(inputs), composed(inputs)];
+          for (const [i, slope] of found.entries()) expect(apart(slope, wanted[i]!)).toBeLessThan(1e-5);
+        }
+      });
+    },
+  );
 
   test.each([1, 4])("cross-entropy with soft targets at temperature %i: losses and slopes", (temperature) => {
     tf.tidy(() => {
