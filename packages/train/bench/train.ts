@@ -3,7 +3,7 @@
  *
  * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Each is a process of its own, and
  * they take turns of `--seconds`, in another order each round, so that what else the machine does strikes all alike: many short
- * rounds are worth more than a few long ones, but peers are started anew for each. `--engine` is `wasm`,
+ * rounds are worth more than a few long ones, but peers are started anew for each, and all are after ten. `--engine` is `wasm`,
  * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-bfloat16` (what convolutions multiply in), `tensorflow-fit` (whole
  * epochs with augmentation and validation), several of them with commas, or `all`; `--workers 2` measures wasm with two threads
  * beside wasm with one, and beside two trainings at once (`wasm-apart`): what the cores give where nothing is divided; `--peers`
@@ -39,6 +39,11 @@ interface Row {
 }
 
 const APART = "wasm-apart";
+/**
+ * Then all nets had their turn, and everybody begins anew: where memory lies and what V8 makes of the code is luck, and a virtual
+ * machine's neighbours may be busy for minutes.
+ */
+const ROUNDS_OF_A_PROCESS = 10;
 
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -76,14 +81,15 @@ async function unlessRefused<Result>(engine: string, does: () => Promise<Result>
   }
 }
 
-for (const model of models) {
+/** Takes so many rounds of a net. */
+async function race(model: BenchModelName, from: number, to: number): Promise<void> {
   const contestants: (readonly [engine: string, Contestant])[] = [];
   // One after the other: they are warm when they have begun.
   for (const [engine, enter] of entrants) {
     const contestant = await unlessRefused(engine, () => enter(model));
     if (contestant) contestants.push([engine, contestant]);
   }
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = from; round < to; round++) {
     const first = round % contestants.length;
     for (const [engine, contestant] of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       const measured = await unlessRefused(engine, () => contestant.measure());
@@ -95,6 +101,11 @@ for (const model of models) {
     }
   }
   for (const [, contestant] of contestants) contestant.end();
+}
+
+const all = Number(values.rounds);
+for (let from = 0; from < all; from += ROUNDS_OF_A_PROCESS) {
+  for (const model of models) await race(model, from, Math.min(all, from + ROUNDS_OF_A_PROCESS));
 }
 
 const results = [...rows.values()].map(({ engine, model, version, parameters, rounds }) => {
