@@ -107,7 +107,7 @@ const firstLoss = await step();
 let loss = firstLoss;
 
 /** Milliseconds of each step that is taken in so many seconds, and of `fewest` at least. */
-async function timesOf(seconds: number, fewest: number): Promise<number[]> {
+async function timesOf(seconds: number, fewest = 1): Promise<number[]> {
   const times: number[] = [];
   for (const start = performance.now(); performance.now() - start < seconds * 1000 || times.length < fewest; ) {
     const before = performance.now();
@@ -119,9 +119,9 @@ async function timesOf(seconds: number, fewest: number): Promise<number[]> {
 
 /** Takes so many seconds of steps. */
 async function measure(seconds: number) {
-  await timesOf(WARM_AGAIN_SECONDS, 1);
+  await timesOf(WARM_AGAIN_SECONDS);
   const usedBefore = process.cpuUsage();
-  const times = await timesOf(seconds, 3);
+  const times = await timesOf(seconds);
   const used = process.cpuUsage(usedBefore);
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
   times.sort((a, b) => a - b);

@@ -3,7 +3,7 @@
  *
  * Training throughput of each engine that is there: batch 64, Adam, forward, backward and update. Each is a process of its own, and
  * they take turns of `--seconds`, in another order each round, so that what else the machine does strikes all alike: many short
- * rounds are worth more than a few long ones, but peers are started anew for each, and all are after ten. `--engine` is `wasm`,
+ * rounds are worth more than a few long ones. They begin anew three times in a run, peers for each turn. `--engine` is `wasm`,
  * `tensorflow`, `tensorflow-eager` (without graphs), `tensorflow-bfloat16` (what convolutions multiply in), `tensorflow-fit` (whole
  * epochs with augmentation and validation), several of them with commas, or `all`; `--workers 2` measures wasm with two threads
  * beside wasm with one, and beside two trainings at once (`wasm-apart`): what the cores give where nothing is divided; `--peers`
@@ -40,10 +40,10 @@ interface Row {
 
 const APART = "wasm-apart";
 /**
- * Then all nets had their turn, and everybody begins anew: where memory lies and what V8 makes of the code is luck, and a virtual
- * machine's neighbours may be busy for minutes.
+ * Times that everybody begins anew, after all nets had a part of their rounds: where memory lies and what V8 makes of the code is luck,
+ * and a virtual machine's neighbours may be busy for minutes.
  */
-const ROUNDS_OF_A_PROCESS = 10;
+const PASSES = 3;
 
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -103,9 +103,10 @@ async function race(model: BenchModelName, from: number, to: number): Promise<vo
   for (const [, contestant] of contestants) contestant.end();
 }
 
-const all = Number(values.rounds);
-for (let from = 0; from < all; from += ROUNDS_OF_A_PROCESS) {
-  for (const model of models) await race(model, from, Math.min(all, from + ROUNDS_OF_A_PROCESS));
+const end = Number(values.rounds);
+const roundsOfPass = Math.ceil(end / PASSES);
+for (let from = 0; from < end; from += roundsOfPass) {
+  for (const model of models) await race(model, from, Math.min(end, from + roundsOfPass));
 }
 
 const results = [...rows.values()].map(({ engine, model, version, parameters, rounds }) => {
