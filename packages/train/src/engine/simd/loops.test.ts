@@ -208,6 +208,45 @@ test("each window's gradient goes to the first of its largest values, ties, over
   );
 });
 
+test("the largest of each window, where nothing is beyond minus infinity and what is no number is passed over", () => {
+  const cases = fc.record({
+    height: fc.integer({ min: 0, max: 3 }),
+    width: fc.integer({ min: 0, max: 3 }),
+    windows: fc.integer({ min: 0, max: 3 }),
+    step: fc.integer({ min: 1, max: 3 }),
+    channels: fc.constantFrom(4, 8, 12),
+    values: fc.array(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constant(Number.NaN)), {
+      minLength: 50,
+      maxLength: 50,
+    }),
+  });
+  fc.assert(
+    fc.property(cases, ({ height, width, windows, step, channels, values }) => {
+      const columns = windows * step + width;
+      const [x, out] = [1, 501];
+      heap.fill(7, 0, 600);
+      for (let i = 0; i < height * columns * channels; i++) heap[x + i] = values[i % values.length]!;
+      const start = heap.slice(0, 600);
+      const expected = start.slice();
+      for (let i = 0; i < windows * channels; i++) {
+        const [window, c] = [Math.floor(i / channels), i % channels];
+        const seen = Array.from({ length: height * width }, (_, at) => {
+          return start[x + (Math.floor(at / width) * columns + window * step + (at % width)) * channels + c]!;
+        });
+        expected[out + i] = Math.max(...seen.filter((value) => !Number.isNaN(value)));
+      }
+      const [row, pixel] = [columns * channels * 4, channels * 4];
+      loops.windowLargest(x * 4, out * 4, row, pixel, step * pixel, windows, channels, height, width);
+      expect(heap.slice(0, 600)).toEqual(expected);
+      if (height !== 2 || width !== 2) return;
+      heap.set(start);
+      loops.squareLargest(x * 4, out * 4, row, pixel, step * pixel, windows, channels);
+      expect(heap.slice(0, 600)).toEqual(expected);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test("a depthwise convolution agrees with plain loops for every size of tile, with strides and dilation", () => {
   const cases = fc.record({
     channels: fc.integer({ min: 4, max: 19 }),

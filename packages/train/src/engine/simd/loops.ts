@@ -17,6 +17,7 @@ import { MOMENTUM_UPDATE } from "./momentum-update.ts";
 import { outerSums } from "./outer-sums.ts";
 import { FLOOR, RECTIFY } from "./rectify.ts";
 import { WEIGHTED_SUM } from "./weighted-sum.ts";
+import { windowLargest } from "./window-largest.ts";
 import { windowMaxima } from "./window-maxima.ts";
 
 /** The loops; addresses and strides in bytes, sizes in elements, floors and least values as the bits of a float: see {@link BITS}. */
@@ -70,6 +71,28 @@ export interface Loops {
   ): void;
   /** out[p, q] = sum over k of a[p, k] b[q, k]; all are dense. */
   innerProducts(a: number, aRows: number, b: number, bRows: number, out: number, columns: number): void;
+  /** The largest of each of a row of windows of `x`, `step` apart, for a multiple of four channels; results are dense. */
+  windowLargest(
+    x: number,
+    out: number,
+    row: number,
+    pixel: number,
+    step: number,
+    windows: number,
+    channels: number,
+    height: number,
+    width: number,
+  ): void;
+  /** The same for windows of two by two. */
+  squareLargest(
+    x: number,
+    out: number,
+    row: number,
+    pixel: number,
+    step: number,
+    windows: number,
+    channels: number,
+  ): void;
   /**
    * For each of a row of windows of `x`, `step` apart, adds the next of dy to the place in `out` of its first largest, if that is at least
    * `least`, for a multiple of four channels.
@@ -152,6 +175,8 @@ export function instantiateLoops(memory: WasmMemory | SharedWasmMemory, fused: b
       convolution("convolveChannels", four),
       outerSums(four),
       innerProducts(four),
+      windowLargest("windowLargest"),
+      windowLargest("squareLargest", [2, 2]),
       windowMaxima("windowMaxima"),
       windowMaxima("squareMaxima", [2, 2]),
       RECTIFY,

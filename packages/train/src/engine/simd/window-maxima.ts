@@ -5,7 +5,6 @@
 import {
   BITS,
   bump,
-  type Code,
   defineFunction,
   FOUR,
   type FunctionSource,
@@ -13,11 +12,8 @@ import {
   type Local,
   loopWhile,
   mask,
-  strided,
 } from "./assembler.ts";
-
-/** Height and width of a window. */
-type Size = readonly [number, number];
+import { type WindowSize, walkWindow } from "./window.ts";
 
 /**
  * `name(x, out, dy, row, pixel, step, windows, channels, least, height, width)`: addresses and strides in bytes; windows lie `step` apart,
@@ -25,39 +21,16 @@ type Size = readonly [number, number];
  * multiple of four. The last two are left out where `size` says them: such windows are
  * gone through without loops and lie apart, so that nothing need be added to what is there.
  */
-export function windowMaxima(name: string, size?: Size): FunctionSource {
+export function windowMaxima(name: string, size?: WindowSize): FunctionSource {
   return defineFunction(name, size ? 9 : 11, (parameters, local) => {
     const [x, out, dy, row, pixel, step, windows, channels, least, height, width] = parameters as readonly Local[] &
       Record<number, Local>;
-    const [xAt, outAt, rest, y, column, place, rowPlace] = Array.from({ length: 7 }, () => local("i32"));
+    const [xAt, outAt, rest] = Array.from({ length: 3 }, () => local("i32"));
     const [largest, gradient, taken, here] = Array.from({ length: 4 }, () => local("v128"));
-    const places = Array.from({ length: size ? size[0] * size[1] : 0 }, () => local("i32"));
-
-    /** Goes through a window: `visit` gets how far from the first a place is. */
-    const everyPlace = (visit: (place: Code) => Code): Code =>
-      size
-        ? places.flatMap((known) => visit(known.get))
-        : [
-            ...rowPlace!.set(i32.const(0)),
-            ...y!.set(height!.get),
-            ...loopWhile(y!.get, [
-              ...place!.set(rowPlace!.get),
-              ...column!.set(width!.get),
-              ...loopWhile(column!.get, [
-                ...visit(place!.get),
-                ...bump(place!, pixel!.get),
-                ...bump(column!, i32.const(-1)),
-              ]),
-              ...bump(rowPlace!, row!.get),
-              ...bump(y!, i32.const(-1)),
-            ]),
-          ];
+    const { start, everyPlace } = walkWindow({ row: row!, pixel: pixel!, height, width }, size, local);
 
     return [
-      ...places.map((known, i) => {
-        const down = strided(i32.const(0), row!.get, Math.floor(i / size![1]));
-        return known.set(strided(down, pixel!.get, i % size![1]));
-      }),
+      start,
       loopWhile(windows!.get, [
         ...xAt!.set(x!.get),
         ...outAt!.set(out!.get),

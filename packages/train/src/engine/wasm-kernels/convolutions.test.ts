@@ -90,6 +90,12 @@ test.each([2, 3])("dilation %i equals a filter with zeros between its taps", asy
   });
 });
 
+test("max pooling of whole numbers is refused, as by the stock kernel", async () => {
+  await tf.setBackend("wasm");
+  const x = tf.zeros([1, 4, 4, 4], "int32") as Four;
+  expect(() => tf.maxPool(x, 2, 2, "valid")).toThrow("only float32");
+});
+
 test("convolutions of all numbers of filters, with bias and activation or without, strided, dilated and rounded up", async () => {
   const x = noise([2, 9, 8, 3], 1) as Four;
   const worst = await worstDifference(() =>

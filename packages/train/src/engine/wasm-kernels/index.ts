@@ -13,6 +13,7 @@ import { imagesFromBytes } from "./images-from-bytes.ts";
 import { installGradient, installKernel } from "./kernel.ts";
 import { matMul } from "./mat-mul.ts";
 import { maxPool } from "./max-pool.ts";
+import { maxPoolGradient } from "./max-pool-gradient.ts";
 import { meanGradient } from "./mean-gradient.ts";
 import { momentumUpdate } from "./momentum-update.ts";
 import { reduceRows } from "./reduce-rows.ts";
@@ -41,7 +42,8 @@ export function installWasmKernels(): void {
     conv2dInput,
     depthwiseFilter,
     depthwiseInput,
-    maxPool,
+    maxPool(),
+    maxPoolGradient,
     segmentSum,
     seededUniform,
     adamUpdate,
