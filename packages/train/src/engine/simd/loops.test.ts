@@ -162,6 +162,11 @@ describe.each([
   });
 });
 
+/** The places of a window that begins at a column of an image, in reading order. */
+function placesOf([height, width]: readonly [number, number], columns: number, from: number): readonly number[] {
+  return Array.from({ length: height * width }, (_, at) => Math.floor(at / width) * columns + from + (at % width));
+}
+
 test("each window's gradient goes to the first of its largest values, ties, overlaps and edges included", () => {
   const cases = fc.record({
     height: fc.integer({ min: 1, max: 3 }),
@@ -182,9 +187,7 @@ test("each window's gradient goes to the first of its largest values, ties, over
       const expected = heap.slice(0, 900);
       for (let i = 0; i < windows * channels; i++) {
         const [window, c] = [Math.floor(i / channels), i % channels];
-        const places = Array.from({ length: height * width }, (_, at) => {
-          return (Math.floor(at / width) * columns + window * step + (at % width)) * channels + c;
-        });
+        const places = placesOf([height, width], columns, window * step).map((place) => place * channels + c);
         const largest = Math.max(...places.map((place) => expected[x + place]!));
         if (isRectified && largest <= 0) continue;
         expected[out + places.find((place) => expected[x + place] === largest)!]! += i + 1;
@@ -230,9 +233,8 @@ test("the largest of each window, where nothing is beyond minus infinity and wha
       const expected = start.slice();
       for (let i = 0; i < windows * channels; i++) {
         const [window, c] = [Math.floor(i / channels), i % channels];
-        const seen = Array.from({ length: height * width }, (_, at) => {
-          return start[x + (Math.floor(at / width) * columns + window * step + (at % width)) * channels + c]!;
-        });
+        const places = placesOf([height, width], columns, window * step);
+        const seen = places.map((place) => start[x + place * channels + c]!);
         expected[out + i] = Math.max(...seen.filter((value) => !Number.isNaN(value)));
       }
       const [row, pixel] = [columns * channels * 4, channels * 4];

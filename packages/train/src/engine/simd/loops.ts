@@ -71,19 +71,7 @@ export interface Loops {
   ): void;
   /** out[p, q] = sum over k of a[p, k] b[q, k]; all are dense. */
   innerProducts(a: number, aRows: number, b: number, bRows: number, out: number, columns: number): void;
-  /** The largest of each of a row of windows of `x`, `step` apart, for a multiple of four channels; results are dense. */
-  windowLargest(
-    x: number,
-    out: number,
-    row: number,
-    pixel: number,
-    step: number,
-    windows: number,
-    channels: number,
-    height: number,
-    width: number,
-  ): void;
-  /** The same for windows of two by two. */
+  /** The largest of each of a row of windows of two by two of `x`, `step` apart, for a multiple of four channels; results are dense. */
   squareLargest(
     x: number,
     out: number,
@@ -93,24 +81,12 @@ export interface Loops {
     windows: number,
     channels: number,
   ): void;
+  /** The same for windows of any size. */
+  windowLargest(...parameters: [...Parameters<Loops["squareLargest"]>, height: number, width: number]): void;
   /**
-   * For each of a row of windows of `x`, `step` apart, adds the next of dy to the place in `out` of its first largest, if that is at least
-   * `least`, for a multiple of four channels.
+   * For each of a row of windows of two by two of `x`, `step` apart, which lie apart, writes the next of dy to the place in `out` of its first
+   * largest, if that is at least `least`, and zeros to the others, for a multiple of four channels.
    */
-  windowMaxima(
-    x: number,
-    out: number,
-    dy: number,
-    row: number,
-    pixel: number,
-    step: number,
-    windows: number,
-    channels: number,
-    least: number,
-    height: number,
-    width: number,
-  ): void;
-  /** The same for windows of two by two that lie apart: all of their places are written, zeros too. */
   squareMaxima(
     x: number,
     out: number,
@@ -122,6 +98,8 @@ export interface Loops {
     channels: number,
     least: number,
   ): void;
+  /** The same for windows of any size, which may overlap: it is added to what is there. */
+  windowMaxima(...parameters: [...Parameters<Loops["squareMaxima"]>, height: number, width: number]): void;
   /** out[r, c] = max(floor, x[r, c] a[c] + b[c]); `coefficients` holds a and b. Rows are dense, as in the two below. */
   affineOne(x: number, coefficients: number, floor: number, out: number, rows: number, columns: number): void;
   /** out[r, c] = max(floor, x[r, c] a[c] + y[r, c] b[c] + d[c]); `coefficients` holds a, b and d. */

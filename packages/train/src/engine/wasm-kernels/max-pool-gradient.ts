@@ -7,7 +7,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
 import { loopsOf } from "../simd/loops.ts";
 import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
-import { type PoolAttributes, poolGeometry, visitWindows } from "./pool-windows.ts";
+import { firstLargest, type PoolAttributes, poolGeometry, poolStrides, visitWindows } from "./pool-windows.ts";
 
 type Attributes = PoolAttributes & {
   /** The input is what a rectifier gave, and the gradient that of the rectifier's input: see ../replay/fuse-kernels.ts. */
@@ -25,9 +25,7 @@ export const maxPoolGradient: WasmKernel = {
     const { strideHeight, strideWidth, filterHeight, filterWidth, padInfo } = info;
     const loops = loopsOf(backend);
     const least = attrs.rectified ? BITS.tiniest : BITS.minusInfinity;
-    const pixel = channels * 4;
-    const [row, step] = [inWidth * pixel, strideWidth * pixel];
-    const vectors = channels - (channels % 4);
+    const { row, pixel, step, vectors } = poolStrides(info);
     const areApart = strideHeight >= filterHeight && strideWidth >= filterWidth;
     const areTwo = [filterHeight, filterWidth, strideHeight, strideWidth].every((size) => size === 2);
     const isUnpadded = padInfo.top === 0 && padInfo.left === 0;
@@ -36,24 +34,14 @@ export const maxPoolGradient: WasmKernel = {
     if (!isCovered || vectors < channels) out.fill(0);
     const [xAt, outAt, dyAt] = [x.byteOffset, out.byteOffset, dy.byteOffset];
 
-    visitWindows(info, vectors === channels, (corner, from, windows, tall, wide) => {
+    visitWindows(info, (corner, from, windows, tall, wide) => {
       const [a, b, d] = [xAt + corner * 4, outAt + corner * 4, dyAt + from * 4];
       if (areApart && tall === 2 && wide === 2) {
         loops.squareMaxima(a, b, d, row, pixel, step, windows, vectors, least);
       } else loops.windowMaxima(a, b, d, row, pixel, step, windows, vectors, least, tall, wide);
       for (let c = vectors; c < channels; c++) {
-        let best = -1;
-        let largest = Number.NEGATIVE_INFINITY;
-        for (let y = 0; y < tall; y++) {
-          let at = corner + y * inWidth * channels + c;
-          for (let column = 0; column < wide; column++, at += channels) {
-            if (x[at]! > largest) {
-              largest = x[at]!;
-              best = at;
-            }
-          }
-        }
-        if (best >= 0 && !(attrs.rectified && largest <= 0)) out[best]! += dy[from + c]!;
+        const best = firstLargest(x, corner + c, info, tall, wide);
+        if (best >= 0 && !(attrs.rectified && x[best]! <= 0)) out[best]! += dy[from + c]!;
       }
     });
     return output;

@@ -2,7 +2,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { loopsOf } from "../simd/loops.ts";
 import { heapViews, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
-import { type PoolAttributes, poolGeometry, visitWindows } from "./pool-windows.ts";
+import { firstLargest, type PoolAttributes, poolGeometry, poolStrides, visitWindows } from "./pool-windows.ts";
 
 /** Makes the kernel, keeping the stock one's word on what is not made of floats. */
 export function maxPool(): WasmKernel {
@@ -16,23 +16,16 @@ export function maxPool(): WasmKernel {
       const info = poolGeometry(input.shape, attrs);
       const { output, out, views } = heapViews(backend, info.outShape, { x: input });
       const { x } = views;
-      const { inWidth, inChannels: channels, strideWidth } = info;
+      const { row, pixel, step, vectors } = poolStrides(info);
       const loops = loopsOf(backend);
-      const pixel = channels * 4;
-      const [row, step] = [inWidth * pixel, strideWidth * pixel];
-      const vectors = channels - (channels % 4);
       const [xAt, outAt] = [x.byteOffset, out.byteOffset];
-      visitWindows(info, vectors === channels, (corner, from, windows, tall, wide) => {
+      visitWindows(info, (corner, from, windows, tall, wide) => {
         const [a, b] = [xAt + corner * 4, outAt + from * 4];
         if (tall === 2 && wide === 2) loops.squareLargest(a, b, row, pixel, step, windows, vectors);
         else loops.windowLargest(a, b, row, pixel, step, windows, vectors, tall, wide);
-        for (let c = vectors; c < channels; c++) {
-          let largest = Number.NEGATIVE_INFINITY;
-          for (let y = 0; y < tall; y++) {
-            let at = corner + y * inWidth * channels + c;
-            for (let column = 0; column < wide; column++, at += channels) if (x[at]! > largest) largest = x[at]!;
-          }
-          out[from + c] = largest;
+        for (let c = vectors; c < info.inChannels; c++) {
+          const best = firstLargest(x, corner + c, info, tall, wide);
+          out[from + c] = best < 0 ? Number.NEGATIVE_INFINITY : x[best]!;
         }
       });
       return output;

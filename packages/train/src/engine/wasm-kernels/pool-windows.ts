@@ -26,15 +26,15 @@ export function poolGeometry(shape: readonly number[], attrs: PoolAttributes): b
  */
 export type VisitWindows = (corner: number, from: number, windows: number, tall: number, wide: number) => void;
 
-/** @param inOne - Windows that lie within the image's width are visited a row at once, otherwise one by one. */
-export function visitWindows(info: backend_util.Conv2DInfo, inOne: boolean, visit: VisitWindows): void {
+/** Visits all windows: a row at once of those that lie within the image's width, unless the loops leave some channels over. */
+export function visitWindows(info: backend_util.Conv2DInfo, visit: VisitWindows): void {
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth } = info;
   const { strideHeight, strideWidth, filterHeight, filterWidth } = info;
   const { top, left } = info.padInfo;
   // Those from `first` to before `end` lie within.
   const first = Math.min(outWidth, Math.ceil(left / strideWidth));
   const end = Math.min(outWidth, Math.floor((inWidth - filterWidth + left) / strideWidth) + 1);
-  const inRow = inOne ? end - first : 1;
+  const inRow = leftOver(info) === 0 ? end - first : 1;
   for (let n = 0; n < batchSize; n++) {
     for (let oy = 0; oy < outHeight; oy++) {
       const y = Math.max(0, oy * strideHeight - top);
@@ -48,4 +48,44 @@ export function visitWindows(info: backend_util.Conv2DInfo, inOne: boolean, visi
       }
     }
   }
+}
+
+/** How the loops go through the images: strides in bytes, and the channels that they do, which are whole vectors. */
+export function poolStrides(info: backend_util.Conv2DInfo): {
+  readonly row: number;
+  readonly pixel: number;
+  readonly step: number;
+  readonly vectors: number;
+} {
+  const pixel = info.inChannels * 4;
+  return {
+    ...{ pixel, row: info.inWidth * pixel, step: info.strideWidth * pixel },
+    vectors: info.inChannels - leftOver(info),
+  };
+}
+
+/** Where the first of the largest values of a window is that begins at a place, for one channel; -1 where none is larger than minus infinity. */
+export function firstLargest(
+  x: Float32Array,
+  corner: number,
+  { inWidth, inChannels }: backend_util.Conv2DInfo,
+  tall: number,
+  wide: number,
+): number {
+  let best = -1;
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let y = 0; y < tall; y++) {
+    let at = corner + y * inWidth * inChannels;
+    for (let column = 0; column < wide; column++, at += inChannels) {
+      if (x[at]! > largest) {
+        largest = x[at]!;
+        best = at;
+      }
+    }
+  }
+  return best;
+}
+
+function leftOver({ inChannels }: backend_util.Conv2DInfo): number {
+  return inChannels % 4;
 }
