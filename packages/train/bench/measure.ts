@@ -15,7 +15,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Fallback } from "../src/engine/capture/compile-step.ts";
 import { type EngineName, selectEngine } from "../src/engine/select.ts";
-import { startTraining } from "../src/parallel/start-training.ts";
+import { startTraining } from "../src/start-training.ts";
 import { BENCH_MODELS, type BenchModelName, preprocessOf } from "./models.ts";
 
 const BATCH = 64;
@@ -50,9 +50,6 @@ async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1
   const teacher = BENCH_MODELS[name].buildTeacher?.();
   const knobs = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
   const optimizer = { name: "adam", learningRate: RATE, ...knobs } as const;
-  const { shape } = BENCH_MODELS[name];
-  const pixels = Uint8Array.from({ length: inputs.size }, (_, i) => Math.imul(i, 2654435761) >>> 24);
-  const preprocess = preprocessOf({ shape });
   const parts = {
     network: { model, names: [] },
     objective: teacher
@@ -62,18 +59,16 @@ async function ourStep(model: LayersModel, inputs: tf.Tensor, labels: tf.Tensor1
         ] as const)
       : ([{ name: "ce", weight: 1, smoothing: 0 }] as const),
     ...(teacher && { teacher: { model: teacher, names: [] } }),
-    preprocess,
-    images: { pixels, shape },
-    recipe: { shape, preprocess },
-    batchSize: BATCH,
+    preprocess: preprocessOf({ shape: BENCH_MODELS[name].shape }),
     training: { optimizer, ...(variant === "bfloat16" && { precision: variant }) },
     capture: variant !== "eager",
     onFallback: ({ op, reason }: Fallback) => {
       throw new Error(`not captured at ${op}: ${reason}`);
     },
   };
-  const { steps: training, workers: started } = await startTraining(parts, workers);
-  if (started.reason !== undefined) throw new Error(`not ${workers} workers: ${started.reason}`);
+  const { steps: training, workers: shared } = await startTraining(parts, workers, () => undefined);
+  const { reason } = shared();
+  if (reason !== undefined) throw new Error(`not ${workers} workers: ${reason}`);
   const batch = {
     size: BATCH,
     indices: Uint32Array.from({ length: BATCH }, (_, i) => i),

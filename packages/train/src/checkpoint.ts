@@ -31,7 +31,7 @@ export interface CheckpointInfo {
   readonly config: unknown;
   readonly dataHash: string;
   readonly engine: string;
-  /** Threads that shared each batch; the weights depend on it. Absent in files from before there were several. */
+  /** Threads that shared the work; nothing of it depends on their number. Absent in files from before there were several. */
   readonly workers?: number;
 }
 

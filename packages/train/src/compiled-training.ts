@@ -37,16 +37,12 @@ type Spoken = Pick<Outputs, "logits">;
 /** The teacher's part in a step: a network that is run on the very batch, or one that is asked. */
 export type Teacher = TappedModel | AskedTeacher;
 
-/** What gradients come from. */
-export interface LearningParts {
+/** What takes part in a training. */
+export interface TrainingParts {
   readonly network: TappedModel;
   readonly objective: readonly LossTerm[];
   readonly teacher?: Teacher;
   readonly preprocess: PreprocessSpec;
-}
-
-/** What takes part in a training. */
-export interface TrainingParts extends LearningParts {
   readonly training: Pick<TrainingConfig, "optimizer" | "clipNorm"> & Partial<Pick<TrainingConfig, "precision">>;
   /** Where a checkpoint left the slots of the optimiser, as {@link CompiledTraining.slots} gives them; otherwise they are zero. */
   readonly slots?: readonly Float32Array[];
@@ -76,14 +72,6 @@ export interface CompiledTraining {
   slots(): readonly Float32Array[];
   stats(): StepStats;
   dispose(): void;
-}
-
-/** The samples of a step, or some of them. */
-export interface Lesson extends Pick<Batch, "size" | "bytes" | "classes" | "mixed"> {
-  /** Read where there are no bytes. */
-  readonly inputs?: Float32Array;
-  /** By what a sum over the samples with a label is divided, where that isn't their number: these are some of a batch. */
-  readonly labelled?: number;
 }
 
 type Scalars = Readonly<Record<string, tf.Scalar>>;
@@ -138,21 +126,21 @@ function updateNumbers(
 }
 
 /** What gradients must be told, by name: samples, labels, what was said of them, knobs that move. */
-export function lessonOf(
+function lessonOf(
   { objective, preprocess }: Pick<TrainingParts, "objective" | "preprocess">,
-  batch: Lesson,
+  batch: Batch,
   said: Outputs | undefined,
   { step, epoch }: Pick<Moment, "step" | "epoch">,
 ): Tensors {
-  const { mixed, labelled } = batch;
+  const { mixed } = batch;
   const { height, width, channels } = preprocess;
   return {
     ...(batch.bytes
       ? { words: wordsOf(batch.bytes, batch.size) }
-      : { inputs: tf.tensor(batch.inputs!, [batch.size, height, width, channels]) }),
+      : { inputs: tf.tensor(batch.inputs, [batch.size, height, width, channels]) }),
     step: tf.scalar(step, "int32"),
-    ...named("labels", labelTensors(batch.classes, labelled)),
-    ...(mixed && named("partners", labelTensors(mixed.partners, labelled))),
+    ...named("labels", labelTensors(batch.classes)),
+    ...(mixed && named("partners", labelTensors(mixed.partners))),
     ...(said && { logits: said.logits, ...named("feature", said.features ?? {}) }),
     ...scalars({ ...named("term", movedKnobs(objective, epoch)), ...(mixed && { share: mixed.share }) }),
   };
@@ -165,19 +153,11 @@ function takeStep(parts: UpdateParts, inputs: Tensors): Tensors {
   return losses;
 }
 
-/**
- * Losses and gradients of a lesson; the network's own averages are as they are after it. Runs inside a `tidy`.
- *
- * @param firstSample - Where in its batch the lesson begins.
- */
-export function gradientsOf(
-  { network, objective, teacher, preprocess }: LearningParts,
-  inputs: Tensors,
-  firstSample = 0,
-): StepResult {
+/** Losses and gradients of a lesson; the network's own averages are as they are after it. Runs inside a `tidy`. */
+function gradientsOf({ network, objective, teacher, preprocess }: TrainingParts, inputs: Tensors): StepResult {
   const words = inputs.words as tf.Tensor2D | undefined;
   const images = words ? imagesFromBytes(words, preprocess) : inputs.inputs!;
-  setDropoutStep(network.model, inputs.step as tf.Scalar, firstSample);
+  setDropoutStep(network.model, inputs.step as tf.Scalar);
   const share = inputs.share as tf.Scalar | undefined;
   const said = typeof teacher === "object" ? applyTapped(teacher, images, false) : outputsIn(inputs);
   const targets = {
@@ -220,9 +200,12 @@ function outputsIn(inputs: Tensors): Outputs | undefined {
 }
 
 /** Classes as a tensor; where some are -1, what each of the others counts. */
-function labelTensors(classes: Int32Array, labelled?: number): Tensors {
-  if (labelled === undefined && !classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
-  const divisor = Math.max(1, labelled ?? classes.reduce((count, each) => count + Number(each >= 0), 0));
+function labelTensors(classes: Int32Array): Tensors {
+  if (!classes.includes(-1)) return { classes: tf.tensor1d(classes, "int32") };
+  const divisor = Math.max(
+    1,
+    classes.reduce((count, each) => count + Number(each >= 0), 0),
+  );
   return {
     classes: tf.tensor1d(
       classes.map((each) => Math.max(0, each)),
@@ -237,7 +220,7 @@ function scalars(numbers: Readonly<Record<string, number>>): Tensors {
 }
 
 /** Values under names with a prefix. */
-export function named<Value>(prefix: string, values: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
+function named<Value>(prefix: string, values: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value]));
 }
 

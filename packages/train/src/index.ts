@@ -103,9 +103,9 @@ export {
 export { freezeLayers } from "./models/freeze.ts";
 export { buildModel } from "./models/index.ts";
 export { type PairedDifference, pairedDifference, rightOf } from "./paired-difference.ts";
-export type { Workers } from "./parallel/start-training.ts";
 export type { ProfiledLayer, ProfiledOp } from "./profile.ts";
 export { type ProfileTrainingOptions, profileTraining, type TrainingProfile } from "./profile-training.ts";
 export { type LearntRange, type QuantizeAware, quantizeAware } from "./quantize-aware/quantize-aware.ts";
 export { nextUnit, randomFor } from "./random.ts";
 export { type ModelArtifacts, readTfjsModel } from "./read-tfjs-model.ts";
+export type { Workers } from "./start-training.ts";

@@ -7,7 +7,7 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DistillateError, isDistillateError, type PreprocessSpec } from "@distillate/bundle";
+import { DistillateError, type PreprocessSpec } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { LossValues, Teacher } from "./compiled-training.ts";
@@ -15,15 +15,15 @@ import type { TrainingConfig } from "./config.ts";
 import { viewAt } from "./data/augment.ts";
 import type { Images } from "./data/dataset.ts";
 import { isMixing } from "./data/mix.ts";
-import { batchSource, plainSource } from "./data/prefetch.ts";
+import { batchSource } from "./data/prefetch.ts";
 import type { Split } from "./data/split.ts";
 import type { TappedModel } from "./distill/taps.ts";
 import type { Fallback, StepStats } from "./engine/capture/compile-step.ts";
 import { takesBytes } from "./engine/images-from-bytes.ts";
 import { accuracyOf, compilePredictor, predictLogits } from "./evaluate.ts";
 import type { LossTerm } from "./losses/index.ts";
-import { startTraining, type Workers } from "./parallel/start-training.ts";
 import { learningRateAt } from "./schedule.ts";
+import { startTraining, type Workers } from "./start-training.ts";
 import { readTrainingState, writeTrainingState } from "./training-state.ts";
 import { averageWeights } from "./weight-average.ts";
 
@@ -43,7 +43,7 @@ export type TrainingEvent =
   | { readonly kind: "resumed"; readonly epoch: number; readonly step: number }
   /** The step, or a part of it, runs without a graph or in another precision than was asked for. */
   | { readonly kind: "eager"; readonly fallback: Fallback }
-  /** Several workers share each batch, or should have. */
+  /** Several workers share the kernels, or should have, or have become fewer. */
   | { readonly kind: "workers"; readonly workers: Workers }
   /** The thread that made batches ahead is gone; this one makes them now. */
   | { readonly kind: "prefetch-lost"; readonly reason: string }
@@ -65,10 +65,7 @@ export interface TrainOptions {
   readonly objective: readonly LossTerm[];
   readonly teacher?: Teacher;
   readonly seed: number;
-  /**
-   * Threads that share each batch on an engine that computes on one core, 1 by default. The result depends on their number, so a
-   * training that is resumed goes on with as many as it began with.
-   */
+  /** Threads that share the kernels of an engine that computes on one core, 1 by default. Nothing of the result depends on it. */
   readonly workers?: number;
   /** Where `training-state.bin` is kept while training goes on. */
   readonly directory: string;
@@ -87,7 +84,7 @@ export interface TrainResult {
   readonly validationAccuracy: number;
   readonly history: readonly EpochRecord[];
   readonly stoppedEarly: boolean;
-  /** How many shared each batch, and why fewer than asked for. */
+  /** How many shared the kernels at the end, and why fewer than asked for. */
   readonly workers: Workers;
   /** How this process' steps were run, and why some not as was asked for. */
   readonly steps: StepStats & { readonly fallbacks: readonly Fallback[] };
@@ -103,7 +100,6 @@ interface Position {
   readonly step: number;
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
-  readonly workers: number;
 }
 
 const START = { epoch: 0, batch: 0, sums: {}, samples: 0, step: 0, history: [], bestEpoch: 0 } as const;
@@ -115,7 +111,7 @@ const STATE_FILE = "training-state.bin";
  * Trains a model and leaves it with the weights of the epoch that did best on the validation part (the first of equals).
  *
  * @throws DistillateError `loss-not-finite` (step, rate and last good state named), `interrupted` after an abort,
- * `worker-died` with where it stood saved, `checkpoint-corrupted` when the saved state cannot be read.
+ * `worker-died` where one does not come back, `checkpoint-corrupted` when the saved state cannot be read.
  */
 export async function trainModel(options: TrainOptions): Promise<TrainResult> {
   const { model, images, split, preprocess, training, seed, onEvent, clock = () => performance.now() } = options;
@@ -135,21 +131,18 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     network,
     ...(saved && { slots: saved.slots }),
     ...(average && { average }),
-    recipe: { shape: images.shape, preprocess, augment: training.augment },
-    batchSize,
     onFallback: (fallback: Fallback) => {
       fallbacks.push(fallback);
       onEvent?.({ kind: "eager", fallback });
     },
   };
-  const { steps, workers } = await startTraining(parts, saved?.position.workers ?? options.workers ?? 1);
-  if (workers.wanted > 1) onEvent?.({ kind: "workers", workers });
+  const told = (workers: Workers): void => onEvent?.({ kind: "workers", workers });
+  const { steps, workers } = await startTraining(parts, options.workers ?? 1, told);
   const lost = (reason: string): void => onEvent?.({ kind: "prefetch-lost", reason });
-  // Workers make their own parts of a batch.
-  const source = workers.count > 1 ? plainSource(images) : batchSource(images, split.train.length, lost);
+  const source = batchSource(images, split.train.length, lost);
   const predictor = compilePredictor(model);
   let best: readonly Float32Array[] = saved?.best ?? [];
-  let at: Position = saved?.position ?? { ...START, workers: workers.count };
+  let at: Position = saved?.position ?? START;
   let kept: Position | undefined = saved?.position;
   if (saved) onEvent?.({ kind: "resumed", epoch: at.epoch, step: at.step });
 
@@ -176,18 +169,14 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
         shuffle: { seed, epoch },
         augment: { ...training.augment, ...viewAt(training.augment, seed, epoch) },
         ...(options.hidden && { hidden: options.hidden }),
-        // Workers make their own.
-        asBytes: workers.count === 1 && takesBytes() && !isMixing(training.augment),
+        asBytes: takesBytes() && !isMixing(training.augment),
         skip: at.batch,
       };
       if (stepsPerEpoch >= RECHECKED_EPOCH) steps.recheck();
       for await (const batch of source.batches(split.train, order)) {
         rate = learningRateAt(at.step, allSteps, training);
         const moment = { rate, step: at.step, epoch: at.step / stepsPerEpoch };
-        const losses = await steps.take(batch, moment).catch(async (error: unknown) => {
-          if (isDistillateError(error) && error.code === "worker-died") await save();
-          throw error;
-        });
+        const losses = await steps.take(batch, moment);
         if (!Number.isFinite(losses.total)) throw notFinite(losses.total!, at.step + 1, rate, kept, statePath);
         at = {
           ...at,
@@ -241,7 +230,7 @@ export async function trainModel(options: TrainOptions): Promise<TrainResult> {
     validationAccuracy: bestAccuracy(at),
     history: at.history,
     stoppedEarly: at.epoch < epochs,
-    workers,
+    workers: workers(),
     steps: { ...steps.stats(), fallbacks },
   };
 }

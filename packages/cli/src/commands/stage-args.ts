@@ -19,7 +19,7 @@ export const STAGE_ARGS = {
   workers: {
     type: "string",
     description:
-      "Threads of the wasm engine that share each batch (the cores, divided among networks that train at once)",
+      "Threads of the wasm engine that share a training's work (the cores, divided among networks that train at once)",
     valueHint: "N",
   },
   set: { type: "string", description: "Change values of the configuration: a.b=1,c.d=[2,3]", valueHint: "PATH=VALUE" },

@@ -13,7 +13,7 @@ import { isBundle } from "./model-files.ts";
 import { configOf } from "./run-config.ts";
 import { STAGE_ARGS, TUNE_ARGS } from "./stage-args.ts";
 
-/** More threads than this share no batch. */
+/** More threads than this are not lent. */
 const MOST_WORKERS = 256;
 
 type StageArgs = { readonly [Name in keyof (typeof STAGE_ARGS & typeof TUNE_ARGS)]?: string | boolean | undefined };

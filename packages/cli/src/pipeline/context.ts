@@ -10,7 +10,7 @@ export interface PipelineContext {
   directoryOf(plan: Pick<NetworkPlan, "id" | "role">): string;
   readonly engine: Engine;
   readonly data: Dataset;
-  /** Threads that share each batch on the wasm engine; left out, they are chosen network by network. */
+  /** Threads that share the work on the wasm engine; left out, they are chosen network by network. */
   readonly workers?: number;
   readonly onEvent: (event: PipelineEvent) => void;
   readonly signal: AbortSignal;

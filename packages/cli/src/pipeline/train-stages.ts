@@ -123,8 +123,6 @@ async function trainOne(
         splitSeed: config.seeds[0],
         seed,
         network,
-        // Where nobody asked for a number, any is as good; the record tells which it was.
-        ...(context.workers !== undefined && { workers: context.workers }),
         ...(speakers.length > 0 && { distill, speakers: speakers.map(({ hash, weight }) => [hash, weight]) }),
         ...(from && { from: from.hash, freeze }),
       },

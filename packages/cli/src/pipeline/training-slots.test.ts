@@ -21,6 +21,7 @@ test("a process a core, as far as their memory is there, and never none", () => 
   expect(slots("tensorflow", 16, 4 * GB)).toBe(3);
   expect(slots("tensorflow-gpu", 16, 64 * GB)).toBe(1);
   expect(slots("wasm", 8, 64 * GB, 0, 3)).toBe(2);
-  expect(slots("wasm", 16, 2 * GB, 0, 4)).toBe(1);
+  expect(slots("wasm", 16, 2 * GB, 0, 4)).toBe(2);
+  expect(slots("wasm", 16, 2 * GB, 0, 8)).toBe(1);
   expect(slots("wasm", 2, 64 * GB, 0, 4)).toBe(1);
 });

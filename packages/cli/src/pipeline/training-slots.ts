@@ -9,8 +9,8 @@ const PROCESS_BYTES: { readonly [Name in EngineName]: number } = {
   tensorflow: 1000 * 2 ** 20,
   "tensorflow-gpu": 2000 * 2 ** 20,
 };
-/** What each further thread of one takes: a heap of its own for the networks and its share of a batch. */
-const THREAD_BYTES = 160 * 2 ** 20;
+/** What each further thread of one takes: an instance of V8; the heap is shared. */
+const THREAD_BYTES = 60 * 2 ** 20;
 /** Part of the free memory that trainings may take together. */
 const SHARE = 0.8;
 

@@ -6,7 +6,7 @@ export interface TrainingTask {
   readonly config: RunConfig;
   readonly engine: EngineName;
   readonly directory: string;
-  /** Threads that share each batch on the wasm engine. */
+  /** Threads that share the work on the wasm engine. */
   readonly workers: number;
   /** Those it learns from, with their directories. */
   readonly speakers: readonly SpeakerTask[];
@@ -32,6 +32,6 @@ export interface TrainingOutcome {
   /** Counted from 1; 0 for what was not trained here. */
   readonly epoch: number;
   readonly validationAccuracy: number;
-  /** Threads that shared each batch; absent for what was not trained here. */
+  /** Threads that shared the work; absent for what was not trained here. */
   readonly workers?: number;
 }

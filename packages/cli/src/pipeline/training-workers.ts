@@ -1,16 +1,14 @@
-/** How many threads of the wasm engine share each batch of a network's training. */
+/** How many threads of the wasm engine share the work of a network's training. */
 import { availableParallelism } from "node:os";
 import type { NetworkPlan, TrainPlan } from "@distillate/train";
 import type { PipelineContext } from "./context.ts";
 
-/** Images that a training must see, all epochs together, before a further thread is worth its start of about a second. */
-const WORTH_IT = 50_000;
+/** Images that a training must see, all epochs together, before a further thread is worth its start of about a tenth of a second. */
+const WORTH_IT = 10_000;
 
 /**
- * As many as were asked for; otherwise the cores divided among the networks that train at once, one where a training is short.
- *
- * The result depends on the number, so it follows from the run's plan and the machine's cores alone, not from what happens to
- * run at the moment or was finished before.
+ * As many as were asked for; otherwise the cores divided among the networks that train at once, one where a training is short. Nothing
+ * of a result depends on the number.
  *
  * @param plans - All of the run. A network that isn't among them is one of many that are tried out: it gets one.
  */

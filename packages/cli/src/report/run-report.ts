@@ -96,7 +96,7 @@ export interface RunReport {
     readonly seed: number;
     readonly history: readonly EpochRecord[];
     readonly seconds: number;
-    /** Threads that shared each batch; reports written before there were several do not say it. */
+    /** Threads that shared the work; reports written before there were several do not say it. */
     readonly workers?: number;
     readonly cached: boolean;
   }[];

@@ -5,7 +5,7 @@ import { randomFor, shuffle } from "../random.ts";
 import { isAugmenting, type ViewKey } from "./augment.ts";
 import { type Images, NO_LABEL } from "./dataset.ts";
 import { fillInputs, fillPixels, packedLength } from "./fill-inputs.ts";
-import { drawMixing, isMixing, type Mixed, type Mixing, mixedLabels } from "./mix.ts";
+import { drawMixing, isMixing, type Mixed, mixedLabels } from "./mix.ts";
 
 /** How a pass goes through a set. */
 export interface BatchOptions {
@@ -31,8 +31,6 @@ export interface DrawnBatch {
   readonly classes: Int32Array;
   /** There where images were mixed: whose labels count beside their own. */
   readonly mixed?: Mixed;
-  /** How they were mixed. */
-  readonly mixing?: Mixing;
   /** There where images were changed: by which view. */
   readonly view?: ViewKey;
 }
@@ -75,20 +73,15 @@ export function* drawBatches(images: Images, indices: Uint32Array, options: Batc
     const own = classes.subarray(0, size);
     const key = augment && { seed: augment.seed, epoch: augment.epoch, batch: start / batchSize };
     const mixing = key && isMixing(augment) ? drawMixing(size, images.shape, augment, key) : undefined;
-    const drawn = {
-      size,
-      indices: members,
-      classes: own,
-      ...(augment && isAugmenting(augment) && { view: augment }),
-      ...(mixing && { mixing, mixed: mixedLabels(own, mixing) }),
-    };
+    const keys = { indices: members, ...(augment && isAugmenting(augment) && { view: augment }) };
+    const drawn = { ...keys, size, classes: own, ...(mixing && { mixed: mixedLabels(own, mixing) }) };
     const pixelsOf = (place: number): Uint8Array =>
       images.pixels.subarray(members[place]! * length, (members[place]! + 1) * length);
     yield {
       drawn,
       fill(target) {
-        if (target instanceof Uint8Array) fillPixels(recipe, drawn, pixelsOf, [0, size], target);
-        else fillInputs(recipe, drawn, pixelsOf, [0, size], target);
+        if (target instanceof Uint8Array) fillPixels(recipe, keys, pixelsOf, target);
+        else fillInputs(recipe, { ...keys, ...(mixing && { mixing }) }, pixelsOf, target);
       },
     };
   }

@@ -1,6 +1,6 @@
 /**
- * From the bytes of a batch's images to what a network is given: changed, normalised, mixed; any rows of it alone, too. Or changed
- * only, where the step normalises.
+ * From the bytes of a batch's images to what a network is given: changed, normalised, mixed. Or changed only, where the
+ * step normalises.
  */
 import { normalizeImage, type PreprocessSpec } from "@distillate/bundle";
 import type { AugmentConfig } from "../config.ts";
@@ -29,25 +29,23 @@ export function packedLength([height, width, channels]: InputRecipe["shape"]): n
 }
 
 /**
- * Writes the bytes of the images at the places `from` to `to` (exclusive) of a batch, changed as {@link fillInputs} changes them,
- * {@link packedLength} apart. Images that are mixed are no bytes.
+ * Writes the bytes of a batch's images, changed as {@link fillInputs} changes them, {@link packedLength} apart. Images that are mixed are
+ * no bytes.
  *
- * @param target - At least `(to - from) * packedLength(shape)` bytes.
+ * @param target - At least `packedLength(shape)` bytes for each.
  */
 export function fillPixels(
   { shape, augment }: Pick<InputRecipe, "shape" | "augment">,
   { indices, view }: Pick<InputKeys, "indices" | "view">,
   pixelsOf: (place: number) => Uint8Array,
-  [from, to]: readonly [from: number, to: number],
   target: Uint8Array,
 ): void {
   const length = shape[0] * shape[1] * shape[2];
   const stride = packedLength(shape);
   const isChanged = view && augment && isAugmenting(augment);
-  for (let place = from; place < to; place++) {
-    const start = (place - from) * stride;
-    const image = target.subarray(start, start + length);
-    if (isChanged) augmentImage(pixelsOf(place), image, shape, augment, { ...view, sample: indices[place]! });
+  for (const [place, sample] of indices.entries()) {
+    const image = target.subarray(place * stride, place * stride + length);
+    if (isChanged) augmentImage(pixelsOf(place), image, shape, augment, { ...view, sample });
     else image.set(pixelsOf(place));
   }
 }
@@ -69,33 +67,29 @@ export function normalizePixels(
 }
 
 /**
- * Writes the inputs of the places `from` to `to` (exclusive) of a batch: the same whichever others are written with them.
+ * Writes the inputs of a batch.
  *
  * @param pixelsOf - The bytes of the image at a place of the batch.
- * @param target - At least `(to - from) * height * width * channels` floats.
+ * @param target - At least `height * width * channels` floats for each image.
  */
 export function fillInputs(
   { shape, preprocess, augment }: InputRecipe,
   { indices, view, mixing }: InputKeys,
   pixelsOf: (place: number) => Uint8Array,
-  [from, to]: readonly [from: number, to: number],
   target: Float32Array,
 ): void {
   const length = shape[0] * shape[1] * shape[2];
   const changed = view && augment && isAugmenting(augment) ? new Uint8Array(length) : undefined;
-  const write = (place: number, into: Float32Array, row: number): void => {
+  for (const [place, sample] of indices.entries()) {
     const pixels = pixelsOf(place);
-    if (changed) augmentImage(pixels, changed, shape, augment!, { ...view!, sample: indices[place]! });
-    normalizeImage(changed ?? pixels, preprocess, into, row * length);
-  };
-  for (let place = from; place < to; place++) write(place, target, place - from);
+    if (changed) augmentImage(pixels, changed, shape, augment!, { ...view!, sample });
+    normalizeImage(changed ?? pixels, preprocess, target, place * length);
+  }
   if (mixing === undefined) return;
-  const others = new Float32Array((to - from) * length);
-  for (let row = 0; row < to - from; row++) {
-    const partner = partnerOf(from + row, indices.length, mixing);
-    // What is there already need not be made again.
-    if (partner < from || partner >= to) write(partner, others, row);
-    else others.set(target.subarray((partner - from) * length, (partner - from + 1) * length), row * length);
+  const others = new Float32Array(indices.length * length);
+  for (const place of indices.keys()) {
+    const partner = partnerOf(place, indices.length, mixing);
+    others.set(target.subarray(partner * length, (partner + 1) * length), place * length);
   }
   blend(target.subarray(0, others.length), others, shape, mixing);
 }

@@ -48,7 +48,7 @@ export function batchSource(images: Images, samples: number, onLost: (reason: st
 }
 
 /** A source that makes each batch here, when it is asked for. */
-export function plainSource(images: Images): BatchSource {
+function plainSource(images: Images): BatchSource {
   return { batches: (indices, options) => batches(images, indices, options), close() {} };
 }
 

@@ -1,8 +1,9 @@
 /**
  * The embedded engine: tfjs-backend-wasm, made able to train by our own gradient kernels.
  *
- * Bit-identical from run to run: one thread, and every sum in a fixed order.
+ * Bit-identical from run to run: every sum is in a fixed order, however many threads share it (threads/pool.ts).
  */
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { DistillateError } from "@distillate/bundle";
@@ -11,8 +12,11 @@ import * as tf from "@tensorflow/tfjs-core";
 // Registers tfjs' own gradients, which ours complete.
 import "@tensorflow/tfjs-layers";
 import { fusesMultiplyAdd } from "./simd/fused-multiply-add.ts";
+import { canShareMemory, isKnownModule } from "./simd/instantiate.ts";
+import { shareMemory } from "./threads/share-memory.ts";
 import { installWasmKernels, KERNELS_REVISION } from "./wasm-kernels/index.ts";
 
+const SIMD = "tfjs-backend-wasm-simd.wasm";
 const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
 
 /**
@@ -23,18 +27,34 @@ const EVENTS = ["uncaughtException", "unhandledRejection"] as const;
  */
 export async function loadWasm(): Promise<string> {
   const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");
-  wasm.setWasmPaths(join(dirname(main), "/"));
+  const stock = await readFile(join(dirname(main), SIMD)).catch((error: Error) => {
+    throw engineMissing(error.message);
+  });
+  // Once tfjs has begun, it tells nobody why it cannot go on.
+  if (!isKnownModule(stock)) throw engineMissing("this Node has no WebAssembly with SIMD");
+  const shared = canShareMemory() ? shareMemory(stock) : undefined;
+  if (shared) wasm.setWasmPaths(everyName(shared), true);
+  else wasm.setWasmPaths(join(dirname(main), "/"));
   const started = await keepingListeners(async () => tf.setBackend("wasm"));
-  if (!started) {
-    throw new DistillateError({
-      code: "engine-missing",
-      message: "the wasm engine did not start: this Node has no WebAssembly with SIMD",
-      hint: "Use Node 20.19 or newer on a CPU with SSE4.1 or NEON, or another engine.",
-    });
-  }
+  if (!started) throw engineMissing("tfjs-backend-wasm cannot be set up");
   await tf.ready();
   installWasmKernels();
   return `${wasm.version_wasm}+kernels.${KERNELS_REVISION}${fusesMultiplyAdd() ? ".fma" : ""}`;
+}
+
+function engineMissing(why: string): DistillateError {
+  return new DistillateError({
+    code: "engine-missing",
+    message: `the wasm engine did not start: ${why}`,
+    hint: "Use Node 20.19 or newer on a CPU with SSE4.1 or NEON, or another engine.",
+  });
+}
+
+/** The binary under every name that the backend may ask for: which one it wants depends on more than SIMD. */
+function everyName(binary: Uint8Array): Readonly<Record<string, string>> {
+  const address = `data:application/wasm;base64,${Buffer.from(binary).toString("base64")}`;
+  const names = [SIMD, "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-threaded-simd.wasm"];
+  return Object.fromEntries(names.map((name) => [name, address]));
 }
 
 /**

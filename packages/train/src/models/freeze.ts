@@ -5,13 +5,6 @@
 import { DistillateError } from "@distillate/bundle";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 
-const frozen = new WeakSet<LayersModel["layers"][number]>();
-
-/** The layers of a model that are frozen now, by name. */
-export function frozenLayers(model: LayersModel): readonly string[] {
-  return model.layers.filter((layer) => frozen.has(layer)).map(({ name }) => name);
-}
-
 /**
  * Freezes layers by name and returns what undoes it.
  *
@@ -32,12 +25,10 @@ export function freezeLayers(model: LayersModel, names: readonly string[]): () =
     .map((layer) => {
       const { call, trainable } = layer;
       layer.trainable = false;
-      frozen.add(layer);
       layer.call = (inputs, kwargs) => call.call(layer, inputs, { ...kwargs, training: false });
       return () => {
         layer.trainable = trainable;
         layer.call = call;
-        frozen.delete(layer);
       };
     });
   const thaw = (): void => {

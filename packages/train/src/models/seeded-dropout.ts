@@ -19,8 +19,6 @@ export class SeededDropout extends layers.Layer {
   readonly seed: number;
   /** Set by {@link setDropoutStep} before each training step. */
   step: number | tf.Scalar = 0;
-  /** Where in the batch the samples of this step begin. */
-  firstSample = 0;
 
   constructor(config: { readonly name: string; readonly rate: number; readonly seed: number }) {
     super({ name: config.name });
@@ -33,7 +31,7 @@ export class SeededDropout extends layers.Layer {
     const input = Array.isArray(inputs) ? inputs[0]! : inputs;
     if (options.training !== true || this.rate === 0) return tf.clone(input);
     const scale = 1 / (1 - this.rate);
-    const uniform = seededUniform(input.shape, this.seed, this.step, this.firstSample * (input.size / input.shape[0]!));
+    const uniform = seededUniform(input.shape, this.seed, this.step);
     return tf.mul(input, tf.mul(tf.cast(tf.greaterEqual(uniform, this.rate), "float32"), scale));
   }
 
@@ -46,11 +44,7 @@ export class SeededDropout extends layers.Layer {
   }
 }
 
-/**
- * Gives every dropout layer of a model the masks of one step; an int32 tensor where a captured step is told its number.
- *
- * @param firstSample - Where in the batch the samples begin that the model is run on.
- */
-export function setDropoutStep(model: LayersModel, step: number | tf.Scalar, firstSample: number): void {
-  for (const layer of model.layers) if (layer instanceof SeededDropout) Object.assign(layer, { step, firstSample });
+/** Gives every dropout layer of a model the masks of one step; an int32 tensor where a captured step is told its number. */
+export function setDropoutStep(model: LayersModel, step: number | tf.Scalar): void {
+  for (const layer of model.layers) if (layer instanceof SeededDropout) layer.step = step;
 }

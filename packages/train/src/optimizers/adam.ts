@@ -9,7 +9,6 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { adamUpdate } from "../engine/adam-update.ts";
-import { adamNumbers } from "../engine/simd/adam-update.ts";
 import type { Optimizer, OptimizerConfig } from "./index.ts";
 
 /** Makes {@link Optimizer} `adam`; its slots are `m` and `v`. */
@@ -37,15 +36,6 @@ export function adam({ beta1, beta2, epsilon }: Extract<OptimizerConfig, { name:
         attrs: { T: { kind: "type", value: 1 } },
         inputs: [none, none, numbers.size!, tf.scalar(beta1), tf.scalar(beta2), numbers.epsilon!, gradient],
       };
-    },
-    byLoops({ loops, weight, gradient, slots: [m, v], numbers, next, room }) {
-      room.set(adamNumbers(beta1, beta2, numbers.size!, numbers.epsilon!));
-      const [old, made] = [
-        { w: weight.byteOffset, m: m!.byteOffset, v: v!.byteOffset },
-        { w: next.weight.byteOffset, m: next.slots[0]!.byteOffset, v: next.slots[1]!.byteOffset },
-      ];
-      const told = room.byteOffset;
-      loops.adamUpdate(old.w, gradient.byteOffset, old.m, old.v, made.w, made.m, made.v, told, weight.length);
     },
   };
 }

@@ -2,8 +2,7 @@ import { DistillateError } from "@distillate/bundle";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { updateInPlace } from "../engine/capture/recorder.ts";
-import type { Loops } from "../engine/simd/loops.ts";
-import type { LoopsInput, Optimizer } from "./index.ts";
+import type { Optimizer } from "./index.ts";
 
 /** The state of an optimiser: for each trainable weight, in the model's order, its slots. */
 export interface OptimizerState {
@@ -84,29 +83,6 @@ export function applyGradients(
   }
 }
 
-/** Applies one update to weights that lie one after the other: see {@link Optimizer.byLoops}. */
-export function applyByLoops(optimizer: Optimizer, input: LoopsInput): void {
-  const { loops, weight, numbers, next, room } = input;
-  if (!optimizer.decay) {
-    optimizer.byLoops(input);
-    return;
-  }
-  scaleByLoops(loops, weight, numbers.decay!, next.weight, room);
-  optimizer.byLoops({ ...input, weight: next.weight });
-}
-
-/** target = by x, which may be where x is; all of them, with two floats of `room`, lie in the loops' memory. */
-export function scaleByLoops(
-  loops: Pick<Loops, "weightedSum">,
-  x: Float32Array,
-  by: number,
-  target: Float32Array,
-  room: Float32Array,
-): void {
-  room.set([by, 0]);
-  loops.weightedSum(x.byteOffset, x.byteOffset, room.byteOffset, target.byteOffset, x.length);
-}
-
 /** Scales gradients so that their global norm is at most `limit` (Pascanu et al. 2013, arXiv 1211.5063, algorithm 1). */
 export function clipByGlobalNorm(
   gradients: ReadonlyMap<string, tf.Tensor>,
@@ -115,9 +91,4 @@ export function clipByGlobalNorm(
   const norm = tf.sqrt(tf.addN([...gradients.values()].map((gradient) => tf.sum(tf.square(gradient)))));
   const scale = tf.div(limit, tf.maximum(norm, limit));
   return new Map([...gradients].map(([name, gradient]) => [name, tf.mul(gradient, scale)]));
-}
-
-/** By how much {@link clipByGlobalNorm} scales gradients whose squares have a sum. */
-export function clippingScale(sumOfSquares: number, limit: number): number {
-  return limit / Math.max(Math.sqrt(sumOfSquares), limit);
 }

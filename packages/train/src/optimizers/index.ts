@@ -1,7 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { TrainingConfig } from "../config.ts";
 import type { InPlaceUpdate } from "../engine/capture/recorder.ts";
-import type { Loops } from "../engine/simd/loops.ts";
 import { adam } from "./adam.ts";
 import { sgd } from "./sgd.ts";
 
@@ -23,8 +22,6 @@ export interface Optimizer {
   update(input: OptimizerInput): { readonly weight: tf.Tensor; readonly slots: readonly tf.Tensor[] };
   /** The same update as one op of TensorFlow on a weight and its slots. */
   inPlace(input: Pick<OptimizerInput, "gradient" | "numbers">): Omit<InPlaceUpdate, "variables">;
-  /** The same update, of finite numbers to the bit as the wasm engine makes it, by loops over a memory. */
-  byLoops(input: LoopsInput): void;
 }
 
 /** What one update sees of one weight. */
@@ -33,19 +30,6 @@ export interface OptimizerInput {
   readonly gradient: tf.Tensor;
   readonly slots: readonly tf.Tensor[];
   readonly numbers: Readonly<Record<string, tf.Scalar>>;
-}
-
-/** What an update by loops sees: arrays of one length that lie in the loops' memory. */
-export interface LoopsInput {
-  readonly loops: Pick<Loops, "adamUpdate" | "momentumUpdate" | "weightedSum">;
-  readonly weight: Float32Array;
-  readonly gradient: Float32Array;
-  readonly slots: readonly Float32Array[];
-  readonly numbers: Readonly<Record<string, number>>;
-  /** Where the next values go; it may be where the present ones are. */
-  readonly next: { readonly weight: Float32Array; readonly slots: readonly Float32Array[] };
-  /** Six floats of the same memory, for what loops are told. */
-  readonly room: Float32Array;
 }
 
 /** All optimisers by name. */

@@ -27,11 +27,5 @@ export function sgd({ momentum }: Extract<OptimizerConfig, { name: "sgd" }>): Om
       attrs: { T: { kind: "type", value: 1 } },
       inputs: [numbers.rate!, gradient, tf.scalar(momentum)],
     }),
-    byLoops({ loops, weight, gradient, slots: [velocity], numbers, next, room }) {
-      room.set([momentum, numbers.rate!]);
-      const old = { w: weight.byteOffset, u: velocity!.byteOffset };
-      const made = { w: next.weight.byteOffset, u: next.slots[0]!.byteOffset };
-      loops.momentumUpdate(old.w, gradient.byteOffset, old.u, made.w, made.u, room.byteOffset, weight.length);
-    },
   };
 }

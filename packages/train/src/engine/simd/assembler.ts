@@ -137,6 +137,18 @@ export function sumOfLanes(vector: Local): Code {
   return ONE.add(ONE.add(lane(0), lane(1)), ONE.add(lane(2), lane(3)));
 }
 
+/** Two floats as doubles. */
+export const TWO_DOUBLES = {
+  zero: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
+  /** The two floats at an address, or one and a zero. */
+  ofFloats: (address: Code): Code => [...address, 0xfd, 0x5d, 2, 0, 0xfd, 0x5f],
+  ofFloat: (address: Code): Code => [...address, 0xfd, 0x5c, 2, 0, 0xfd, 0x5f],
+  add: binary(0xfd, ...unsigned(0xf0)),
+  store: (address: Code, value: Code): Code => [...address, ...value, 0xfd, 0x0b, 2, 0],
+  /** The first of them alone. */
+  storeOne: (address: Code, value: Code): Code => [...address, ...value, 0xfd, 0x5b, 2, 0, 0],
+} as const;
+
 /** Comparisons and masks of four lanes; a mask has all bits of a lane set, or none. */
 export const mask = {
   none: [0xfd, 0x0c, ...new Array<number>(16).fill(0)] as Code,
@@ -161,6 +173,11 @@ export const BITS = {
 /** Copies bytes within the memory. */
 export function copyBytes(to: Code, from: Code, bytes: Code): Code {
   return [...to, ...from, ...bytes, 0xfc, 0x0a, 0, 0];
+}
+
+/** Makes bytes of the memory zero. */
+export function clearBytes(to: Code, bytes: Code): Code {
+  return [...to, ...i32.const(0), ...bytes, 0xfc, 0x0b, 0];
 }
 
 /** Repeats `body` while `condition` (i32) is not zero. */
@@ -195,7 +212,7 @@ export function defineFunction(
 }
 
 /** Pages of 64 KiB that a module may ask for at most. */
-const MOST_PAGES = 65_536;
+export const MOST_PAGES = 65_536;
 
 /**
  * Joins functions to a module that imports its memory as `env.memory` and exports each function under its name.

@@ -1,4 +1,4 @@
-import { bump, copyBytes, defineFunction, type FunctionSource, i32, loopWhile } from "./assembler.ts";
+import { bump, clearBytes, copyBytes, defineFunction, type FunctionSource, i32, loopWhile } from "./assembler.ts";
 
 /** `copyRows(from, fromRow, to, toRow, bytes, rows)`: copies rows of `bytes`, which lie `fromRow` and `toRow` bytes apart. */
 export const COPY_ROWS: FunctionSource = defineFunction("copyRows", 6, ([from, fromRow, to, toRow, bytes, rows]) => [
@@ -9,3 +9,6 @@ export const COPY_ROWS: FunctionSource = defineFunction("copyRows", 6, ([from, f
     ...bump(rows!, i32.const(-1)),
   ]),
 ]);
+
+/** `clear(to, bytes)`: makes bytes zero. */
+export const CLEAR: FunctionSource = defineFunction("clear", 2, ([to, bytes]) => [clearBytes(to!.get, bytes!.get)]);

@@ -1,7 +1,5 @@
 /** The part of `WebAssembly` that the loops need, which Node's types do not describe. */
-import { assemble, type FunctionSource } from "./assembler.ts";
-
-const PAGE = 65_536;
+import { assemble, type FunctionSource, MOST_PAGES } from "./assembler.ts";
 
 /** `WebAssembly.Memory`. */
 export interface WasmMemory {
@@ -31,19 +29,23 @@ export function makeMemory(pages: number): WasmMemory {
   return new WebAssembly.Memory({ initial: pages });
 }
 
-/**
- * A memory of at least so many bytes that other threads may be handed.
- *
- * @throws RangeError where there is not as much.
- */
-export function makeSharedMemory(bytes: number): SharedWasmMemory {
-  const pages = Math.ceil(bytes / PAGE);
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+/** Whether there may be a memory, as large as any can become, that other threads see: it needs that many addresses. */
+export function canShareMemory(): boolean {
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true }).buffer.byteLength > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether this machine knows every instruction of some functions. */
 export function isKnown(functions: readonly FunctionSource[]): boolean {
-  return WebAssembly.validate(assemble(functions));
+  return isKnownModule(assemble(functions));
+}
+
+/** Whether this machine knows every instruction of a module. */
+export function isKnownModule(module: Uint8Array<ArrayBuffer>): boolean {
+  return WebAssembly.validate(module);
 }
 
 /** Compiles functions over a memory; they are found by their names. */

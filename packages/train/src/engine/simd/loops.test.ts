@@ -337,3 +337,52 @@ test("rows are copied with gaps between them", () => {
   loops.copyRows(4, 12, 400, 20, 8, 3);
   expect([...heap.subarray(100, 113)]).toEqual([2, 3, 0, 0, 0, 5, 6, 0, 0, 0, 8, 9, 0]);
 });
+
+test("bytes are made zero, and none beside them", () => {
+  heap.fill(1, 0, 20);
+  loops.clear(8, 24);
+  expect([...heap.subarray(0, 10)]).toEqual([1, 1, 0, 0, 0, 0, 0, 0, 1, 1]);
+});
+
+test("sums of two arrays, into one of them too", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 23 }), fc.boolean(), (size, isInPlace) => {
+      const [a, b] = [0, 1].map((seed) => Float32Array.from({ length: size }, (_, i) => Math.sin(seed + i * 12.9)));
+      heap.set(a!, 0);
+      heap.set(b!, 32);
+      heap[96] = heap[size] = heap[64 + size] = 7;
+      const to = isInPlace ? 0 : 64;
+      loops.add(0, 128, to * 4, size);
+      expect([...heap.subarray(to, to + size)]).toEqual([...a!.map((value, i) => value + b![i]!)]);
+      expect(heap[to + size]).toBe(7);
+    }),
+  );
+});
+
+test("a matrix is turned", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }), (rows, columns) => {
+      heap.set(Array.from({ length: rows * columns }, (_, i) => i));
+      heap[128 + rows * columns] = -1;
+      loops.transpose(0, 512, rows, columns);
+      const turned = Array.from({ length: rows * columns }, (_, i) => (i % rows) * columns + Math.floor(i / rows));
+      expect([...heap.subarray(128, 128 + turned.length)]).toEqual(turned);
+      expect(heap[128 + rows * columns]).toBe(-1);
+    }),
+  );
+});
+
+test("sums in double precision keep what floats would lose", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 7 }), (rows, columns) => {
+      const values = Float32Array.from({ length: rows * columns }, (_, i) => (i % 3 === 0 ? 2 ** 24 : Math.sin(i)));
+      heap.set(values);
+      const doubles = new Float64Array(memory.buffer, 4096, columns + 1);
+      doubles.fill(-1);
+      loops.doubleSums(0, 4096, rows, columns);
+      const sums = new Float64Array(columns);
+      for (const [i, value] of values.entries()) sums[i % columns]! += value;
+      expect([...doubles]).toEqual([...sums, -1]);
+    }),
+  );
+});

@@ -4,11 +4,13 @@
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { ADAM_UPDATE } from "./adam-update.ts";
+import { ADD } from "./add.ts";
 import { FOUR, FOUR_FUSED } from "./assembler.ts";
 import { affineColumns, CENTRED_DOTS } from "./channel-maps.ts";
 import { columnSums } from "./column-sums.ts";
 import { convolution } from "./convolution.ts";
-import { COPY_ROWS } from "./copy-rows.ts";
+import { CLEAR, COPY_ROWS } from "./copy-rows.ts";
+import { DOUBLE_SUMS } from "./double-sums.ts";
 import { fusesMultiplyAdd } from "./fused-multiply-add.ts";
 import { innerProducts } from "./inner-products.ts";
 import { instantiate, type SharedWasmMemory, type WasmMemory } from "./instantiate.ts";
@@ -16,7 +18,7 @@ import { LOOK_UP } from "./look-up.ts";
 import { MOMENTUM_UPDATE } from "./momentum-update.ts";
 import { outerSums } from "./outer-sums.ts";
 import { FLOOR, RECTIFY } from "./rectify.ts";
-import { WEIGHTED_SUM } from "./weighted-sum.ts";
+import { TRANSPOSE } from "./transpose.ts";
 import { windowLargest } from "./window-largest.ts";
 import { windowMaxima } from "./window-maxima.ts";
 
@@ -37,6 +39,14 @@ export interface Loops {
     lines: number,
     columns: number,
   ): void;
+  /** out[c] = sum of x[r, c], in double precision; rows are dense. */
+  doubleSums(x: number, out: number, rows: number, columns: number): void;
+  /** out[c, r] = x[r, c]; both are dense. */
+  transpose(x: number, out: number, rows: number, columns: number): void;
+  /** Makes bytes zero. */
+  clear(to: number, bytes: number): void;
+  /** out[i] = a[i] + b[i]; `out` may be `a` or `b`. */
+  add(a: number, b: number, out: number, size: number): void;
   /** Copies `rows` rows of `bytes`. */
   copyRows(from: number, fromRow: number, to: number, toRow: number, bytes: number, rows: number): void;
   /** A convolution of one image; see convolution.ts. */
@@ -134,8 +144,6 @@ export interface Loops {
   momentumUpdate(w: number, g: number, u: number, outW: number, outU: number, numbers: number, size: number): void;
   /** out[i step] = table[bytes[i step]], for `count` bytes; `step` counts elements. */
   lookUp(bytes: number, table: number, out: number, step: number, count: number): void;
-  /** out[i] = weights[0] a[i] + weights[1] b[i]; `out` may be `a` or `b`. */
-  weightedSum(a: number, b: number, weights: number, out: number, size: number): void;
 }
 
 /** Compiles the loops over a memory; `fused` as {@link fusesMultiplyAdd} says. */
@@ -149,6 +157,10 @@ export function instantiateLoops(memory: WasmMemory | SharedWasmMemory, fused: b
       affineColumns("affineTwo", 2),
       CENTRED_DOTS,
       COPY_ROWS,
+      DOUBLE_SUMS,
+      TRANSPOSE,
+      CLEAR,
+      ADD,
       convolution("convolve", four),
       convolution("convolveChannels", four),
       outerSums(four),
@@ -161,7 +173,6 @@ export function instantiateLoops(memory: WasmMemory | SharedWasmMemory, fused: b
       FLOOR,
       ADAM_UPDATE,
       MOMENTUM_UPDATE,
-      WEIGHTED_SUM,
       LOOK_UP,
     ],
     memory,
@@ -170,12 +181,16 @@ export function instantiateLoops(memory: WasmMemory | SharedWasmMemory, fused: b
 
 const compiled = new WeakMap<BackendWasm, Loops>();
 
+/** A backend's memory, which helpers see where it is shared. */
+export function memoryOf(backend: BackendWasm): WasmMemory | SharedWasmMemory {
+  return (backend.wasm as unknown as { readonly asm: { readonly memory: WasmMemory | SharedWasmMemory } }).asm.memory;
+}
+
 /** The loops over a backend's memory. */
 export function loopsOf(backend: BackendWasm): Loops {
   const known = compiled.get(backend);
   if (known) return known;
-  const { memory } = (backend.wasm as unknown as { readonly asm: { readonly memory: WasmMemory } }).asm;
-  const loops = instantiateLoops(memory, fusesMultiplyAdd());
+  const loops = instantiateLoops(memoryOf(backend), fusesMultiplyAdd());
   compiled.set(backend, loops);
   return loops;
 }

@@ -2,8 +2,8 @@
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { ADAM_UPDATE } from "../adam-update.ts";
 import { adamNumbers } from "../simd/adam-update.ts";
-import { loopsOf } from "../simd/loops.ts";
 import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
+import { overElements } from "./over-elements.ts";
 
 export const adamUpdate: WasmKernel = {
   name: ADAM_UPDATE,
@@ -17,7 +17,8 @@ export const adamUpdate: WasmKernel = {
     backend.typedArrayFromHeap(numbers).set(adamNumbers(beta1, beta2, rate!, added!));
     const [w, g, oldM, oldV, at] = addressesOf(backend, [weight!, gradient!, m!, v!, numbers]);
     const [nextW, nextM, nextV] = addressesOf(backend, made) as readonly [number, number, number];
-    loopsOf(backend).adamUpdate(w, g, oldM, oldV, nextW, nextM, nextV, at, util.sizeFromShape(weight!.shape));
+    const told = { w, g, m: oldM, v: oldV, nextW, nextM, nextV, numbers: at };
+    overElements(backend, "adamUpdate", util.sizeFromShape(weight!.shape), told);
     backend.disposeData(numbers.dataId);
     return made;
   },

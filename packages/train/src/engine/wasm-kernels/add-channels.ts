@@ -1,10 +1,14 @@
-/** A sum of a map and one number for each channel, the addition of a bias, in one pass; the stock kernel finds every index anew. */
+/**
+ * Sums of two maps, and of a map and one number for each channel, the addition of a bias, in one pass; the stock kernel finds every index of
+ * the latter anew.
+ */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
-import { loopsOf } from "../simd/loops.ts";
+import { blocksOf } from "../tasks/row-blocks.ts";
+import { inParts } from "../threads/in-parts.ts";
 import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
-import { inBlocks } from "./rows.ts";
+import { overElements } from "./over-elements.ts";
 
 /** Makes the kernel, keeping the stock one for every other addition. */
 export function addChannels(): WasmKernel {
@@ -13,10 +17,12 @@ export function addChannels(): WasmKernel {
     name: "Add",
     run(call: KernelCall<unknown>): TensorInfo {
       const { a: map, b: added } = call.inputs as { a: TensorInfo; b: TensorInfo };
+      const areFloats = map.dtype === "float32" && added.dtype === "float32";
+      if (areFloats && util.arraysEqual(map.shape, added.shape)) return sumOf(call.backend, map, added);
       const channels = map.shape.at(-1);
       const isOne = added.shape.at(-1) === channels && added.shape.slice(0, -1).every((size) => size === 1);
       const isOurs = isOne && map.shape.length > 1 && added.shape.length <= map.shape.length;
-      if (!isOurs || map.dtype !== "float32" || added.dtype !== "float32") return stock(call);
+      if (!isOurs || !areFloats) return stock(call);
       return plusChannels(call.backend, map, added);
     },
   };
@@ -31,12 +37,18 @@ export function plusChannels(backend: BackendWasm, map: TensorInfo, added: Tenso
   const values = backend.typedArrayFromHeap(coefficients);
   values.fill(1, 0, channels);
   values.set(backend.typedArrayFromHeap(added), channels);
-  const [from, by, to] = addressesOf(backend, [map, coefficients, output]);
-  const loops = loopsOf(backend);
-  inBlocks(util.sizeFromShape(map.shape) / channels, (start, count) => {
-    const at = start * channels * 4;
-    loops.affineOne(from + at, by, BITS.minusInfinity, to + at, count, channels);
-  });
+  const [x, by, out] = addressesOf(backend, [map, coefficients, output]);
+  const rows = util.sizeFromShape(map.shape) / channels;
+  const { parts, each } = blocksOf(rows, channels);
+  const told = { channels, rows, items: 1, each, x, coefficients: by, floor: BITS.minusInfinity, out };
+  inParts(backend, "affineOne", told, parts);
   backend.disposeData(coefficients.dataId);
+  return output;
+}
+
+function sumOf(backend: BackendWasm, left: TensorInfo, right: TensorInfo): TensorInfo {
+  const output = backend.makeOutput(left.shape, "float32");
+  const [a, b, out] = addressesOf(backend, [left, right, output]);
+  overElements(backend, "add", util.sizeFromShape(left.shape), { a, b, out });
   return output;
 }

@@ -147,6 +147,18 @@ test("depthwise convolutions of all numbers of channels, with bias and activatio
   expect(worst).toBeLessThanOrEqual(1e-5);
 });
 
+test("gradients of a filter that is larger than a part, from fewer and more images than there are groups", async () => {
+  for (const images of [3, 19]) {
+    const worst = await worstDifference(() =>
+      tf.grads((x, f) => square(tf.conv2d(x as Four, f as Four, 1, "same")))([
+        noise([images, 4, 5, 40], 1),
+        noise([3, 3, 40, 60], 2),
+      ]),
+    );
+    expect(worst).toBeLessThanOrEqual(1e-5);
+  }
+});
+
 test("images of more lines than stay near, and windows that lie in the padding alone", async () => {
   const worst = await worstDifference(() => {
     const [x, f] = [noise([2, 20, 33, 24], 1), noise([3, 3, 24, 17], 2)];

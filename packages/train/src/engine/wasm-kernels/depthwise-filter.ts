@@ -6,10 +6,13 @@
  * Every tap sums, over the rows of an image that it reaches, the products of pixels as they lie on the heap: there is nothing to
  * reuse between channels, so composing it of other kernels only moves memory about. Sums run in a fixed order.
  */
-import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/loops.ts";
-import { type ConvolutionAttributes, convolutionGeometry, within } from "./geometry.ts";
-import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import type { backend_util, TensorInfo } from "@tensorflow/tfjs-core";
+import { within } from "../tasks/within.ts";
+import { inParts } from "../threads/in-parts.ts";
+import { sumOfGroups } from "./filter-groups.ts";
+import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
+import { addressesOf, heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
 
@@ -17,52 +20,68 @@ export const depthwiseFilter: WasmKernel = {
   name: "DepthwiseConv2dNativeBackpropFilter",
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
     const { x: input, dy: gradient } = inputs as { x: TensorInfo; dy: TensorInfo };
-    const info = convolutionGeometry(input.shape, attrs.filterShape, attrs, true);
-    const { output, out, views } = heapViews(backend, attrs.filterShape, { x: input, dy: gradient });
-    const { x, dy } = views;
-    const loops = loopsOf(backend);
-    const [batch, height, width, channels] = input.shape as [number, number, number, number];
-    const [kernelHeight, kernelWidth, , multiplier] = attrs.filterShape as [number, number, number, number];
-    const { outHeight, outWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
-    const { top, left } = info.padInfo;
-    const outputs = channels * multiplier;
-    out.fill(0);
+    const { filterShape } = attrs;
+    const info = convolutionGeometry(input.shape, filterShape, attrs, true);
+    if (filterShape[3]! > 1) return severalOfChannel(backend, input, gradient, filterShape, info);
+    const { batchSize, inChannels: channels, inHeight, inWidth, outHeight, outWidth, filterHeight, filterWidth } = info;
+    const { strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } = info;
+    const [x, dy] = addressesOf(backend, [input, gradient]);
+    const told = {
+      x,
+      dy,
+      channels,
+      inHeight,
+      inWidth,
+      outHeight,
+      outWidth,
+      filterHeight,
+      filterWidth,
+      strideHeight,
+      strideWidth,
+      dilationHeight,
+      dilationWidth,
+      top: padInfo.top,
+      left: padInfo.left,
+    };
+    return sumOfGroups(backend, filterShape, batchSize, ({ sums, count, each }, parts) =>
+      inParts(backend, "channelFilterGradients", { sums, count, each, ...told }, parts),
+    );
+  },
+};
 
-    for (let n = 0; n < batch; n++) {
-      for (let i = 0; i < kernelHeight; i++) {
-        const down = i * dilationHeight - top;
-        const [firstRow, endRow] = within(down, strideHeight, height, outHeight);
-        for (let j = 0; j < kernelWidth; j++) {
-          const along = j * dilationWidth - left;
-          const [first, end] = within(along, strideWidth, width, outWidth);
-          if (firstRow >= endRow || first >= end) continue;
-          const tap = (i * kernelWidth + j) * outputs;
-          if (multiplier === 1) {
-            const pixel = (n * height + firstRow * strideHeight + down) * width + first * strideWidth + along;
-            loops.dotColumns(
-              x.byteOffset + pixel * channels * 4,
-              strideWidth * channels * 4,
-              strideHeight * width * channels * 4,
-              dy.byteOffset + ((n * outHeight + firstRow) * outWidth + first) * channels * 4,
-              channels * 4,
-              outWidth * channels * 4,
-              out.byteOffset + tap * 4,
-              end - first,
-              endRow - firstRow,
-              channels,
-            );
-            continue;
-          }
-          for (let oy = firstRow; oy < endRow; oy++) {
-            for (let ox = first; ox < end; ox++) {
-              const pixel = ((n * height + oy * strideHeight + down) * width + ox * strideWidth + along) * channels;
-              const from = ((n * outHeight + oy) * outWidth + ox) * outputs;
-              for (let o = 0; o < outputs; o++) out[tap + o]! += x[pixel + ((o / multiplier) | 0)]! * dy[from + o]!;
-            }
+/** With several filters a channel, tap by tap. */
+function severalOfChannel(
+  backend: BackendWasm,
+  input: TensorInfo,
+  gradient: TensorInfo,
+  filterShape: readonly number[],
+  info: backend_util.Conv2DInfo,
+): TensorInfo {
+  const { output, out, views } = heapViews(backend, filterShape, { x: input, dy: gradient });
+  const { x, dy } = views;
+  const { batchSize, inHeight, inWidth, inChannels: channels, outHeight, outWidth, padInfo } = info;
+  const { strideHeight, strideWidth, dilationHeight, dilationWidth, filterHeight, filterWidth } = info;
+  const multiplier = filterShape[3]!;
+  const outputs = channels * multiplier;
+  out.fill(0);
+  for (let n = 0; n < batchSize; n++) {
+    for (let i = 0; i < filterHeight; i++) {
+      const down = i * dilationHeight - padInfo.top;
+      const [firstRow, endRow] = within(down, strideHeight, inHeight, outHeight);
+      for (let j = 0; j < filterWidth; j++) {
+        const along = j * dilationWidth - padInfo.left;
+        const [first, end] = within(along, strideWidth, inWidth, outWidth);
+        const tap = (i * filterWidth + j) * outputs;
+        for (let oy = firstRow; oy < endRow; oy++) {
+          for (let ox = first; ox < end; ox++) {
+            const row = (n * inHeight + oy * strideHeight + down) * inWidth;
+            const pixel = (row + ox * strideWidth + along) * channels;
+            const from = ((n * outHeight + oy) * outWidth + ox) * outputs;
+            for (let o = 0; o < outputs; o++) out[tap + o]! += x[pixel + ((o / multiplier) | 0)]! * dy[from + o]!;
           }
         }
       }
     }
-    return output;
-  },
-};
+  }
+  return output;
+}

@@ -1,10 +1,9 @@
 /** Normalised images from their bytes, each looked up: there are 256 of a channel. They are the preprocessing's own to the bit. */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { type BytesToImages, IMAGES_FROM_BYTES } from "../images-from-bytes.ts";
-import { loopsOf } from "../simd/loops.ts";
+import { VALUES } from "../tasks/images.ts";
+import { inParts } from "../threads/in-parts.ts";
 import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
-
-const VALUES = 256;
 
 export const imagesFromBytes: WasmKernel = {
   name: IMAGES_FROM_BYTES,
@@ -21,13 +20,8 @@ export const imagesFromBytes: WasmKernel = {
       for (let byte = 0; byte < VALUES; byte++) values[c * VALUES + byte] = byte * factor[c]! - shift[c]!;
     }
     const [from, by, to] = addressesOf(backend, [words, table, output]);
-    const loops = loopsOf(backend);
-    for (let image = 0; image < size; image++) {
-      const [bytes, floats] = [from + image * wordsOfImage * 4, to + image * length * 4];
-      for (let c = 0; c < channels; c++) {
-        loops.lookUp(bytes + c, by + c * VALUES * 4, floats + c * 4, channels, length / channels);
-      }
-    }
+    const told = { bytes: from, stride: wordsOfImage * 4, table: by, channels, size: length, out: to };
+    inParts(backend, "lookUpImages", told, size);
     backend.disposeData(table.dataId);
     return output;
   },

@@ -25,7 +25,7 @@ import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 import { trainBatchNorm, trainBatchNormGradient } from "./train-batch-norm.ts";
 
 /** Raised when a kernel comes to round differently: what was trained before is another result, and caches must know. */
-export const KERNELS_REVISION = 9;
+export const KERNELS_REVISION = 10;
 
 let installed = false;
 
@@ -54,7 +54,8 @@ export function installWasmKernels(): void {
     trainBatchNorm,
     trainBatchNormGradient,
     addChannels(),
-    identity(),
+    identity("Identity"),
+    identity("Cast"),
     matMul("BatchMatMul"),
     matMul("_FusedMatMul"),
     reduceRows("Sum"),

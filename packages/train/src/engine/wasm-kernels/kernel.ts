@@ -64,8 +64,16 @@ export function heapViews<Name extends string>(
   readonly views: { readonly [key in Name]: Float32Array };
 } {
   const output = backend.makeOutput([...shape], "float32");
-  const views = Object.fromEntries(
-    Object.entries<TensorInfo>(inputs).map(([name, info]) => [name, backend.typedArrayFromHeap(info) as Float32Array]),
-  ) as { [key in Name]: Float32Array };
+  const views = viewsOf(backend, inputs);
   return { output, out: backend.typedArrayFromHeap(output) as Float32Array, views };
+}
+
+/** Tensors of floats as they lie on the heap, until the next allocation. */
+export function viewsOf<Name extends string>(
+  backend: BackendWasm,
+  infos: { readonly [key in Name]: TensorInfo },
+): { readonly [key in Name]: Float32Array } {
+  return Object.fromEntries(
+    Object.entries<TensorInfo>(infos).map(([name, info]) => [name, backend.typedArrayFromHeap(info) as Float32Array]),
+  ) as { [key in Name]: Float32Array };
 }

@@ -11,9 +11,10 @@
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type Tensor, type TensorInfo, tidy, transpose } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/loops.ts";
+import { inParts } from "../threads/in-parts.ts";
 import { plusChannels } from "./add-channels.ts";
 import { channelEnds } from "./channel-ends.ts";
+import { convolvePixels, TILE, WORTH_A_PART } from "./convolve-pixels.ts";
 import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 
 interface Attributes {
@@ -36,6 +37,8 @@ const MOST_OUTER = 2 ** 17;
 const MOST_IN_PLACE = 2 ** 20;
 /** The convolution loop has no fewer filters. */
 const FEWEST_FILTERS = 4;
+/** Bands into which a product is divided; more would read the other operand too often. */
+const MOST_BANDS = 16;
 
 /**
  * Makes the kernel of products, alone or with a bias, keeping the stock one for batches of products, activations and what it alone
@@ -90,9 +93,10 @@ interface Product {
 }
 
 function sumOuter({ backend, output, rows, inner, columns }: Product, a: TensorInfo, b: TensorInfo): TensorInfo {
-  backend.typedArrayFromHeap(output).fill(0);
-  const [left, right, to] = addressesOf(backend, [a, b, output]);
-  loopsOf(backend).outerSums(left, rows * 4, 0, rows, right, columns * 4, columns, to, inner, 1);
+  const [left, right, out] = addressesOf(backend, [a, b, output]);
+  const each = bandOf(rows, inner * columns);
+  const told = { a: left, aColumns: rows, b: right, bColumns: columns, out, rows: inner, each };
+  inParts(backend, "outerSums", told, Math.ceil(rows / each));
   return output;
 }
 
@@ -103,16 +107,25 @@ function convolve(
   bias: TensorInfo | undefined,
 ): TensorInfo {
   const ends = channelEnds(backend, columns, bias);
-  const [left, right, to, at] = addressesOf(backend, [pixels, filter, output, ends]);
-  loopsOf(backend).convolve(left, inner * 4, 0, 0, right, inner, 1, at, to, rows, 1, columns);
+  const [left, right, out, at] = addressesOf(backend, [pixels, filter, output, ends]);
+  const told = { pixels: left, channels: inner, filter: right, filters: columns, ends: at, out, count: rows };
+  convolvePixels(backend, told);
   backend.disposeData(ends.dataId);
   return output;
 }
 
 function multiplyRows({ backend, output, rows, inner, columns }: Product, a: TensorInfo, b: TensorInfo): TensorInfo {
-  const [left, right, to] = addressesOf(backend, [a, b, output]);
-  loopsOf(backend).innerProducts(left, rows, right, columns, to, inner);
+  const [left, right, out] = addressesOf(backend, [a, b, output]);
+  const each = bandOf(rows, inner * columns);
+  const told = { a: left, aRows: rows, b: right, bRows: columns, out, columns: inner, each };
+  inParts(backend, "innerProducts", told, Math.ceil(rows / each));
   return output;
+}
+
+/** Rows of a product that are one part, whole tiles of the loops; each costs so many multiplications. */
+function bandOf(rows: number, multiplications: number): number {
+  const bands = Math.max(1, Math.min(MOST_BANDS, Math.ceil((rows * multiplications) / WORTH_A_PART)));
+  return TILE * Math.max(1, Math.ceil(rows / TILE / bands));
 }
 
 function plus(backend: BackendWasm, product: TensorInfo, bias: TensorInfo | undefined): TensorInfo {

@@ -1,8 +1,8 @@
 /** An update by momentum of one weight in one pass over the heap: see simd/momentum-update.ts. */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { MOMENTUM_UPDATE } from "../momentum-update.ts";
-import { loopsOf } from "../simd/loops.ts";
 import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
+import { overElements } from "./over-elements.ts";
 
 export const momentumUpdate: WasmKernel = {
   name: MOMENTUM_UPDATE,
@@ -13,7 +13,8 @@ export const momentumUpdate: WasmKernel = {
     backend.typedArrayFromHeap(numbers).set([attrs.momentum, backend.typedArrayFromHeap(rate!)[0]!]);
     const [w, g, u, at] = addressesOf(backend, [weight!, gradient!, velocity!, numbers]);
     const [nextW, nextU] = addressesOf(backend, made) as readonly [number, number];
-    loopsOf(backend).momentumUpdate(w, g, u, nextW, nextU, at, util.sizeFromShape(weight!.shape));
+    const told = { w, g, u, nextW, nextU, numbers: at };
+    overElements(backend, "momentumUpdate", util.sizeFromShape(weight!.shape), told);
     backend.disposeData(numbers.dataId);
     return made;
   },

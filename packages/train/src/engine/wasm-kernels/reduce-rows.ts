@@ -6,9 +6,10 @@
  * single precision, their sums in double.
  */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/loops.ts";
-import { heapViews, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
-import { overRows } from "./rows.ts";
+import { blocksOf } from "../tasks/row-blocks.ts";
+import { inParts } from "../threads/in-parts.ts";
+import { sumOfBlocks } from "./block-sums.ts";
+import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 
 type Attributes = { readonly axis: number | number[]; readonly keepDims: boolean };
 
@@ -28,25 +29,17 @@ export function reduceRows(name: "Sum" | "Mean"): WasmKernel {
       const outer = input.shape.slice(0, first);
       const channels = input.shape[last]!;
       const kept = call.attrs.keepDims ? new Array<number>(axes.length).fill(1) : [];
-      const { output, out, views } = heapViews(call.backend, [...outer, ...kept, channels], { x: input });
-      const loops = loopsOf(call.backend);
       const rows = util.sizeFromShape(input.shape.slice(first, last));
+      const items = util.sizeFromShape(outer);
+      const output = call.backend.makeOutput([...outer, ...kept, channels], "float32");
+      const [x] = addressesOf(call.backend, [input]);
+      const { blocks, parts, each } = blocksOf(rows, channels, items);
+      const sums = sumOfBlocks(call.backend, blocks, channels, items, (to) =>
+        inParts(call.backend, "sumBlocks", { channels, rows, items, each, x, sums: to }, parts),
+      );
+      const out = call.backend.typedArrayFromHeap(output) as Float32Array;
       const divisor = name === "Mean" ? rows : 1;
-      for (let from = 0; from < out.length; from += channels) {
-        const part = out.subarray(from, from + channels);
-        const sums = overRows(rows, channels, part, (start, count) =>
-          loops.sumColumns(
-            views.x.byteOffset + (from * rows + start * channels) * 4,
-            channels * 4,
-            0,
-            part.byteOffset,
-            count,
-            1,
-            channels,
-          ),
-        );
-        for (let c = 0; c < channels; c++) part[c] = sums[c]! / divisor;
-      }
+      for (let i = 0; i < sums.length; i++) out[i] = sums[i]! / divisor;
       return output;
     },
   };

@@ -6,8 +6,8 @@
  */
 import { engine, type GradConfig, type Tensor, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
-import { loopsOf } from "../simd/loops.ts";
 import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
+import { overElements } from "./over-elements.ts";
 
 /** Makes the rectifier's kernel, keeping the stock one for other types. */
 export function relu(): WasmKernel {
@@ -19,7 +19,7 @@ export function relu(): WasmKernel {
       if (x.dtype !== "float32") return stock(call);
       const output = call.backend.makeOutput(x.shape, "float32");
       const [from, to] = addressesOf(call.backend, [x, output]);
-      loopsOf(call.backend).floor(from, BITS.zero, to, util.sizeFromShape(x.shape));
+      overElements(call.backend, "floor", util.sizeFromShape(x.shape), { x: from, least: BITS.zero, out: to });
       return output;
     },
   };
@@ -30,8 +30,8 @@ export const reluGradient: WasmKernel = {
   run({ inputs, backend }: KernelCall<unknown>): TensorInfo {
     const { dy: gradient, y: made } = inputs as { dy: TensorInfo; y: TensorInfo };
     const output = backend.makeOutput(gradient.shape, "float32");
-    const [dy, y, to] = addressesOf(backend, [gradient, made, output]);
-    loopsOf(backend).rectify(dy, y, to, util.sizeFromShape(gradient.shape));
+    const [dy, y, out] = addressesOf(backend, [gradient, made, output]);
+    overElements(backend, "rectify", util.sizeFromShape(gradient.shape), { dy, y, out });
     return output;
   },
 };

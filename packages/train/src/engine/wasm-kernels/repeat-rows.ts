@@ -1,6 +1,6 @@
 /** Repetition of rows of channels, the gradient of their mean, by copying; the stock kernel finds every index anew. */
 import { type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/loops.ts";
+import { inParts } from "../threads/in-parts.ts";
 import { addressesOf, type KernelCall, stockKernel, type WasmKernel } from "./kernel.ts";
 
 /** Makes the kernel, keeping the stock one for all but rows that are repeated `[..., 1, C] -> [..., rows, C]`. */
@@ -24,8 +24,7 @@ export function repeatRows(): WasmKernel {
       const row = x.shape[last]! * 4;
       const rows = util.sizeFromShape([...reps]);
       const count = util.sizeFromShape(x.shape.slice(0, first));
-      const loops = loopsOf(backend);
-      for (let i = 0; i < count; i++) loops.copyRows(from + i * row, 0, to + i * rows * row, row, row, rows);
+      inParts(backend, "repeatRows", { x: from, row, rows, out: to }, count);
       return output;
     },
   };

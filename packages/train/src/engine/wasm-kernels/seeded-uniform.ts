@@ -7,16 +7,14 @@ import { heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 interface Attributes {
   readonly shape: readonly number[];
   readonly seed: number;
-  readonly skip: number;
 }
 
 export const seededUniform: WasmKernel = {
   name: SEEDED_UNIFORM,
-  run({ inputs, attrs: { shape, seed, skip }, backend }: KernelCall<Attributes>): TensorInfo {
+  run({ inputs, attrs: { shape, seed }, backend }: KernelCall<Attributes>): TensorInfo {
     const [step] = backend.typedArrayFromHeap(inputs.step!);
     const random = randomFor(seed, step!);
     const { output, out } = heapViews(backend, shape, {});
-    for (let i = 0; i < skip; i++) nextUnit(random);
     for (let i = 0; i < out.length; i++) out[i] = nextUnit(random);
     return output;
   },

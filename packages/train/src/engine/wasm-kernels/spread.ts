@@ -1,7 +1,7 @@
 /** Puts zeros between the rows and columns of a map: what a stride skipped. */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { engine, type Tensor4D } from "@tensorflow/tfjs-core";
-import { loopsOf } from "../simd/loops.ts";
+import { inParts } from "../threads/in-parts.ts";
 import { addressesOf } from "./kernel.ts";
 
 /**
@@ -32,20 +32,25 @@ export function interleave(
 ): Tensor4D {
   const [batch, , , channels] = placed[0]!.map.shape;
   const output = backend.makeOutput([batch, height, width, channels], "float32");
-  backend.typedArrayFromHeap(output).fill(0);
-  const loops = loopsOf(backend);
-  const pixel = channels * 4;
-  for (const { map, first } of placed) {
+  for (const [i, { map, first }] of placed.entries()) {
     const [, rows, columns] = map.shape;
-    const [source, target] = addressesOf(backend, [map, output]);
-    const copied = Math.min(columns, Math.ceil((width - first[1]) / strideWidth));
-    for (let n = 0; n < batch; n++) {
-      for (let y = 0, row = first[0]; y < rows && row < height; y++, row += strideHeight) {
-        const from = source + (n * rows + y) * columns * pixel;
-        const to = target + ((n * height + row) * width + first[1]) * pixel;
-        loops.copyRows(from, pixel, to, strideWidth * pixel, pixel, copied);
-      }
-    }
+    const [firstRow, firstColumn] = first;
+    const [from, out] = addressesOf(backend, [map, output]);
+    const told = {
+      map: from,
+      rows,
+      columns,
+      pixel: channels * 4,
+      out,
+      height,
+      width,
+      firstRow,
+      firstColumn,
+      strideHeight,
+      strideWidth,
+      isCleared: Number(i === 0),
+    };
+    inParts(backend, "placeImages", told, batch);
   }
   return engine().makeTensorFromTensorInfo(output) as Tensor4D;
 }

@@ -7,12 +7,13 @@
  *
  * Sums run over some rows in single precision and over those sums in double, in a fixed order.
  */
-import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { type TensorInfo, util } from "@tensorflow/tfjs-core";
 import { BITS } from "../simd/assembler.ts";
-import { loopsOf } from "../simd/loops.ts";
+import { blocksOf } from "../tasks/row-blocks.ts";
+import { inParts } from "../threads/in-parts.ts";
 import { BATCH_NORM, BATCH_NORM_GRADIENT } from "../train-batch-norm.ts";
-import { addressesOf, heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
-import { inBlocks, overRows } from "./rows.ts";
+import { sumOfBlocks } from "./block-sums.ts";
+import { addressesOf, type KernelCall, viewsOf, type WasmKernel } from "./kernel.ts";
 
 interface Attributes {
   readonly epsilon: number;
@@ -26,36 +27,33 @@ export const trainBatchNorm: WasmKernel = {
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo[] {
     const { x: input, scale, offset } = inputs as { x: TensorInfo; scale: TensorInfo; offset: TensorInfo };
     const channels = scale.shape[0]!;
+    const rows = util.sizeFromShape(input.shape) / channels;
+    const output = backend.makeOutput(input.shape, "float32");
     const [mean, variance] = [backend.makeOutput([channels], "float32"), backend.makeOutput([channels], "float32")];
-    const scratch = backend.makeOutput([2 * channels], "float32");
-    const given = { x: input, scale, offset, mean, variance, scratch };
-    const { output, out, views } = heapViews(backend, input.shape, given);
-    const rows = out.length / channels;
-    const loops = loopsOf(backend);
-    const x = views.x.byteOffset;
-    const [part, means, coefficients] = [views.scratch.byteOffset, views.mean.byteOffset, views.scratch.byteOffset];
+    const coefficients = backend.makeOutput([2 * channels], "float32");
+    const [x, means, both, out] = addressesOf(backend, [input, mean, coefficients, output]);
+    const { blocks, parts, each } = blocksOf(rows, channels);
+    const told = { channels, rows, items: 1, each, x };
 
-    const sums = overRows(rows, channels, views.scratch, (start, count) =>
-      loops.sumColumns(x + start * channels * 4, channels * 4, 0, part, count, 1, channels),
+    const sums = sumOfBlocks(backend, blocks, channels, 1, (to) =>
+      inParts(backend, "sumBlocks", { sums: to, ...told }, parts),
     );
-    for (let c = 0; c < channels; c++) views.mean[c] = sums[c]! / rows;
-    const squares = overRows(rows, channels, views.scratch, (start, count) => {
-      const at = x + start * channels * 4;
-      loops.centredDots(at, at, means, part, count, channels);
-    });
+    const averages = backend.typedArrayFromHeap(mean) as Float32Array;
+    for (let c = 0; c < channels; c++) averages[c] = sums[c]! / rows;
+    const squares = sumOfBlocks(backend, blocks, channels, 1, (to) =>
+      inParts(backend, "squareBlocks", { mean: means, sums: to, ...told }, parts),
+    );
+    const views = viewsOf(backend, { scale, offset, mean, variance, coefficients });
     for (let c = 0; c < channels; c++) {
       const biased = Math.max(0, squares[c]! / rows);
       views.variance[c] = (biased * rows) / Math.max(1, rows - 1);
       const a = views.scale[c]! / Math.sqrt(biased + attrs.epsilon);
-      views.scratch[c] = a;
-      views.scratch[channels + c] = views.offset[c]! - views.mean[c]! * a;
+      views.coefficients[c] = a;
+      views.coefficients[channels + c] = views.offset[c]! - views.mean[c]! * a;
     }
     const floor = attrs.rectified ? BITS.zero : BITS.minusInfinity;
-    inBlocks(rows, (start, count) => {
-      const at = start * channels * 4;
-      loops.affineOne(x + at, coefficients, floor, out.byteOffset + at, count, channels);
-    });
-    backend.disposeData(scratch.dataId);
+    inParts(backend, "affineOne", { coefficients: both, floor, out, ...told }, parts);
+    backend.disposeData(coefficients.dataId);
     return [output, mean, variance];
   },
 };
@@ -64,26 +62,24 @@ export const trainBatchNorm: WasmKernel = {
 export const trainBatchNormGradient: WasmKernel = {
   name: BATCH_NORM_GRADIENT,
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo[] {
-    const { dy: gradient, x: input, y: rectified, scale, saved1: mean, saved2: variance } = inputs as Inputs;
+    const { dy: gradient, x: input, y: made, scale, saved1: mean, saved2: variance } = inputs as Inputs;
     const channels = scale.shape[0]!;
+    const rows = util.sizeFromShape(input.shape) / channels;
+    const output = backend.makeOutput(input.shape, "float32");
+    // What the rectifier hands on.
+    const handed = made && backend.makeOutput(input.shape, "float32");
     const [dScale, dOffset] = [backend.makeOutput([channels], "float32"), backend.makeOutput([channels], "float32")];
-    const scratch = backend.makeOutput([3 * channels], "float32");
-    const given = { dy: gradient, x: input, scale, mean, variance, dScale, dOffset, scratch };
-    const { output, out, views } = heapViews(backend, input.shape, given);
-    const rows = out.length / channels;
-    const loops = loopsOf(backend);
-    const [x, to, part] = [views.x.byteOffset, out.byteOffset, views.scratch.byteOffset];
-    const [y] = rectified ? addressesOf(backend, [rectified]) : [];
-    // A rectifier's gradient stays where the result will be.
-    const dy = y === undefined ? views.dy.byteOffset : to;
+    const coefficients = backend.makeOutput([3 * channels], "float32");
+    const [x, dy, means, all, out] = addressesOf(backend, [input, gradient, mean, coefficients, output]);
+    const [y, rectified] = made && handed ? addressesOf(backend, [made, handed]) : [0, 0];
+    const { blocks, parts, each } = blocksOf(rows, channels);
+    const told = { channels, rows, items: 1, each, x };
 
-    const both = overRows(rows, 2 * channels, views.scratch, (start, count) => {
-      const at = start * channels * 4;
-      if (y !== undefined) loops.rectify(views.dy.byteOffset + at, y + at, to + at, count * channels);
-      loops.sumColumns(dy + at, channels * 4, 0, part, count, 1, channels);
-      loops.centredDots(x + at, dy + at, views.mean.byteOffset, part + channels * 4, count, channels);
-    });
+    const both = sumOfBlocks(backend, blocks, 2 * channels, 1, (to) =>
+      inParts(backend, "gradientBlocks", { mean: means, dy, y, rectified, sums: to, ...told }, parts),
+    );
     const [sums, dots] = [both.subarray(0, channels), both.subarray(channels)];
+    const views = viewsOf(backend, { scale, mean, variance, dScale, dOffset, coefficients });
     for (let c = 0; c < channels; c++) {
       const biased = (views.variance[c]! * Math.max(1, rows - 1)) / rows;
       const r = 1 / Math.sqrt(biased + attrs.epsilon);
@@ -91,15 +87,13 @@ export const trainBatchNormGradient: WasmKernel = {
       const k = (a * r * r * dots[c]!) / rows;
       views.dScale[c] = r * dots[c]!;
       views.dOffset[c] = sums[c]!;
-      views.scratch[c] = a;
-      views.scratch[channels + c] = -k;
-      views.scratch[2 * channels + c] = k * views.mean[c]! - (a * sums[c]!) / rows;
+      views.coefficients[c] = a;
+      views.coefficients[channels + c] = -k;
+      views.coefficients[2 * channels + c] = k * views.mean[c]! - (a * sums[c]!) / rows;
     }
-    inBlocks(rows, (start, count) => {
-      const at = start * channels * 4;
-      loops.affineTwo(dy + at, x + at, part, BITS.minusInfinity, to + at, count, channels);
-    });
-    backend.disposeData(scratch.dataId);
+    const maps = { channels, rows, items: 1, each, x: handed ? rectified : dy, y: x, coefficients: all, out };
+    inParts(backend, "affineTwo", { floor: BITS.minusInfinity, ...maps }, parts);
+    for (const { dataId } of [coefficients, ...(handed ? [handed] : [])]) backend.disposeData(dataId);
     return [output, dScale, dOffset];
   },
 };

@@ -4,7 +4,8 @@
  */
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { engine, type Tensor4D } from "@tensorflow/tfjs-core";
-import { heapViews } from "./kernel.ts";
+import { loopsOf } from "../simd/loops.ts";
+import { addressesOf } from "./kernel.ts";
 
 /** Rows and columns of a filter that take part, in its order. */
 export interface Taps {
@@ -16,17 +17,15 @@ export interface Taps {
 export function turnedFilter(backend: BackendWasm, filter: Tensor4D, taps: Taps): Tensor4D {
   const [, width, channels, filters] = filter.shape;
   const [rows, columns] = [taps.rows.toReversed(), taps.columns.toReversed()];
-  const shape = [rows.length, columns.length, filters, channels];
-  const { output, out, views } = heapViews(backend, shape, { filter });
-  const values = views.filter;
-  let to = 0;
+  const output = backend.makeOutput([rows.length, columns.length, filters, channels], "float32");
+  const [from, to] = addressesOf(backend, [filter, output]);
+  const loops = loopsOf(backend);
+  const bytes = channels * filters * 4;
+  let at = to;
   for (const row of rows) {
     for (const column of columns) {
-      const start = (row * width + column) * channels * filters;
-      const end = start + channels * filters;
-      for (let k = 0; k < filters; k++) {
-        for (let from = start + k; from < end; from += filters) out[to++] = values[from]!;
-      }
+      loops.transpose(from + (row * width + column) * bytes, at, channels, filters);
+      at += bytes;
     }
   }
   return engine().makeTensorFromTensorInfo(output) as Tensor4D;

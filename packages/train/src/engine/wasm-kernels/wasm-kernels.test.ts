@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { normalizePixels, packedLength } from "../../data/fill-inputs.ts";
 import { adam } from "../../optimizers/adam.ts";
+import { sgd } from "../../optimizers/sgd.ts";
 import { imagesFromBytes, wordsOf } from "../images-from-bytes.ts";
 import { fusesMultiplyAdd } from "../simd/fused-multiply-add.ts";
 import { crossEntropyRows } from "../softmax-cross-entropy.ts";
@@ -43,6 +44,8 @@ test("dense layers, embeddings, batch norm, sums and means", async () => {
       tf.mean(x, axis, true),
       ...[false, true].map((keep) => tf.grad((a) => square(tf.mean(a, axis, keep)))(x)),
     ]);
+    // Several blocks and parts of each.
+    const long = [1, 0].map((axis) => tf.sum(noise(axis === 1 ? [3, 700, 30] : [4000, 9], 15), axis));
     const tiles = [
       tf.tile(noise([3, 1, 1, 5], 10), [1, 2, 3, 1]),
       tf.tile(noise([3, 1, 5], 11), [2, 2, 1]),
@@ -51,7 +54,7 @@ test("dense layers, embeddings, batch norm, sums and means", async () => {
       tf.tile(noise([4], 14), [3]),
     ];
     const none = tf.grad((a) => tf.sum(tf.mean(a, 0)))(tf.ones([0, 4]));
-    return [...products.flat(), table, ...norm, ...sums, ...tiles, none];
+    return [...products.flat(), table, ...norm, ...sums, ...long, ...tiles, none];
   });
   expect(worst).toBeLessThanOrEqual(1e-5);
 });
@@ -65,6 +68,11 @@ test("products of matrices of all sizes of tile, transposed or not, alone in a b
     // Too many columns, or too few, to be read where they lie.
     [5, 400, 700],
     [6, 9, 3],
+    // Of several parts each way.
+    [300, 200, 60],
+    // Of nothing.
+    [2, 0, 3],
+    [2, 0, 5],
   ];
   const worst = await worstDifference(() =>
     sizes.flatMap(([rows, inner, columns]) =>
@@ -138,7 +146,7 @@ test("the engine's version says whether products are added unrounded", async () 
   expect((await loadWasm()).endsWith(".fma")).toBe(fusesMultiplyAdd());
 });
 
-test.each([1, 7, 64])(
+test.each([1, 7, 64, 40_000])(
   "Adam's update in one pass, of %i weights, is the one composed of single operations",
   async (size) => {
     const rule = adam({ name: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 });
@@ -155,11 +163,25 @@ test.each([1, 7, 64])(
   },
 );
 
+test.each([7, 40_000])(
+  "momentum's update in one pass, of %i weights, is the one composed of single operations",
+  async (size) => {
+    const rule = sgd({ name: "sgd", learningRate: 0.01, momentum: 0.9, weightDecay: 0 });
+    const worst = await worstDifference(() => {
+      const [weight, gradient, u] = [1, 2, 3].map((seed) => noise([size], seed)) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const next = rule.update({ weight, gradient, slots: [u], numbers: { rate: tf.scalar(0.01) } });
+      return [next.weight, ...next.slots];
+    });
+    expect(worst).toBeLessThanOrEqual(1e-7);
+  },
+);
+
 test("batch normalisation in training and its gradient are the composed ones, channels off four and a mean far from zero too", async () => {
   for (const [shape, shift] of [
     [[5, 6, 7, 3], 0],
     [[4, 9, 9, 16], 3],
     [[40, 21], -2],
+    [[40, 9, 9, 16], 1],
     [[1, 1, 1, 4], 1],
   ] as const) {
     const worst = await worstDifference(() => {
@@ -182,7 +204,7 @@ test("batch normalisation in training and its gradient are the composed ones, ch
   }
 });
 
-test.each([1, 30, 32])("the rectifier hands gradients on where its output is positive: %i values", (size) => {
+test.each([1, 30, 32, 40_000])("the rectifier hands gradients on where its output is positive: %i values", (size) => {
   const x = tf.tensor1d(Float32Array.from({ length: size }, (_, i) => (i % 3) - 1));
   const found = tf.grad((input) => tf.sum(tf.mul(tf.relu(input), tf.range(1, size + 1))))(x);
   expect([...found.dataSync()]).toEqual(Array.from({ length: size }, (_, i) => (i % 3 === 2 ? i + 1 : 0)));
@@ -192,6 +214,11 @@ test("a number for each channel is added as the cpu backend adds it, to the bit;
   const pairs = [
     [[2, 3, 5, 9], [9]],
     [[300, 4], [4]],
+    [[300, 400], [400]],
+    [
+      [200, 200],
+      [200, 200],
+    ],
     [[7, 1], [1]],
     [
       [2, 3],
@@ -217,4 +244,12 @@ test("a number for each channel is added as the cpu backend adds it, to the bit;
   expect(await worstDifference(sums)).toBe(0);
   const whole = tf.add(tf.tensor2d([[1, 2]], [1, 2], "int32"), tf.tensor1d([3, 4], "int32"));
   expect([whole.dtype, ...whole.dataSync()]).toEqual(["int32", 4, 6]);
+});
+
+test("a cast to the type that a tensor has shares its data, which lives as long as either", () => {
+  const floats = tf.tensor1d([1.5, -2]);
+  const cast = tf.engine().runKernel("Cast", { x: floats }, { dtype: "float32" }) as tf.Tensor;
+  floats.dispose();
+  expect([...cast.dataSync()]).toEqual([1.5, -2]);
+  expect([...tf.cast(cast, "int32").dataSync()]).toEqual([1, -2]);
 });
