@@ -104,15 +104,20 @@ export function openMainControl(memory: SharedArrayBuffer, { look, part }: Patie
     next: () => nextPart(values, MAIN, threads),
     close(helpers) {
       Atomics.store(values, JOB, (job + 1) | 0);
-      const places = helpers.map((helper) => PLACES + helper * LINE);
+      const missing: number[] = [];
       let naps = 0;
-      for (const place of places) {
-        if (isOut(place) || looked(look, () => isOut(place))) continue;
+      for (const helper of helpers) {
+        const place = PLACES + helper * LINE;
+        let isGone = isOut(place) || looked(look, () => isOut(place));
         // By naps, not by the clock, which goes on while a computer sleeps.
-        for (; naps * NAP < part && !isOut(place); naps++) Atomics.wait(values, place, job, NAP);
+        for (; !isGone && naps * NAP < part; naps++) {
+          Atomics.wait(values, place, job, NAP);
+          isGone = isOut(place);
+        }
+        // Not to be looked at again: who comes too late is there for a moment, and takes nothing.
+        if (!isGone) missing.push(helper);
       }
-      const failed = helpers.filter((_, i) => Atomics.load(values, places[i]!) === FAILED);
-      const missing = helpers.filter((_, i) => !isOut(places[i]!));
+      const failed = helpers.filter((helper) => Atomics.load(values, PLACES + helper * LINE) === FAILED);
       job = (job + 1) | 0;
       return { failed, missing };
     },
