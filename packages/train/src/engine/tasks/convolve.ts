@@ -2,15 +2,11 @@
 import { bandsOf } from "./bands.ts";
 import { FRAMING, framedImages } from "./framed-images.ts";
 import { extentOf, task } from "./task.ts";
+import { WINDOW_SIZES } from "./window-sizes.ts";
 
 /** Ordinary and depthwise ones, a part for each image. */
 export const convolveImages = task(
-  [
-    ...FRAMING,
-    ...["isDepthwise", "channels", "filter", "filters", "ends", "out"],
-    ...["inHeight", "outHeight", "outWidth", "filterHeight", "filterWidth", "top"],
-    ...["strideHeight", "strideWidth", "dilationHeight", "dilationWidth"],
-  ] as const,
+  [...FRAMING, ...WINDOW_SIZES, "isDepthwise", "filter", "filters", "ends", "out"],
   (loops, thread, told) => {
     const { row, isDepthwise, channels, filter, filters, ends, out, outHeight, outWidth, filterWidth } = told;
     const { strideHeight, strideWidth, dilationHeight, dilationWidth } = told;

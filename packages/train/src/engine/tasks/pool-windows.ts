@@ -1,11 +1,9 @@
 /** The windows of a pooling over an image, in reading order. */
 import type { Told } from "./task.ts";
+import { WINDOW_SIZES } from "./window-sizes.ts";
 
 /** Sizes of a pooling; `vectors` of the channels are whole vectors, a multiple of four. */
-export const POOL_SIZES = [
-  ...["channels", "vectors", "inHeight", "inWidth", "outHeight", "outWidth"],
-  ...["filterHeight", "filterWidth", "strideHeight", "strideWidth", "top", "left"],
-] as const;
+export const POOL_SIZES = [...WINDOW_SIZES, "vectors"] as const;
 
 /** The same by name. */
 export type PoolSizes = Told<(typeof POOL_SIZES)[number]>;

@@ -10,7 +10,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { inParts } from "../threads/in-parts.ts";
 import { sumOfGroups } from "./filter-groups.ts";
 import { framingOf } from "./frame.ts";
-import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
+import { type ConvolutionAttributes, convolutionGeometry, windowSizes } from "./geometry.ts";
 import { addressesOf, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
@@ -20,26 +20,10 @@ export const conv2dFilter: WasmKernel = {
   run({ inputs, attrs, backend }: KernelCall<Attributes>): TensorInfo {
     const { x, dy: gradient } = inputs as { readonly x: TensorInfo; readonly dy: TensorInfo };
     const info = convolutionGeometry(x.shape, attrs.filterShape, attrs, false);
-    const { batchSize, inChannels: channels, outChannels: filters, inHeight, outHeight, outWidth } = info;
-    const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
+    const { batchSize, outChannels: filters } = info;
     const [images, dy] = addressesOf(backend, [x, gradient]);
-    const { framing, dispose } = framingOf(backend, images, info);
-    const told = {
-      dy,
-      channels,
-      filters,
-      inHeight,
-      outHeight,
-      outWidth,
-      filterHeight,
-      filterWidth,
-      strideHeight,
-      strideWidth,
-      dilationHeight,
-      dilationWidth,
-      top: info.padInfo.top,
-      ...framing,
-    };
+    const { frames, row, dispose } = framingOf(backend, info);
+    const told = { images, frames, row, dy, filters, ...windowSizes(info) };
     const output = sumOfGroups(backend, attrs.filterShape, batchSize, ({ sums, count, each }, parts) =>
       inParts(backend, "filterGradients", { sums, count, each, ...told }, parts),
     );

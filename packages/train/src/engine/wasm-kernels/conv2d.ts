@@ -8,6 +8,7 @@ import { channelEnds } from "./channel-ends.ts";
 import { type ConvolutionCall, loopedConvolution } from "./convolution-call.ts";
 import { convolvePixels } from "./convolve-pixels.ts";
 import { framingOf } from "./frame.ts";
+import { windowSizes } from "./geometry.ts";
 import { addressesOf, stockKernel, type WasmKernel } from "./kernel.ts";
 
 const DEPTHWISE = ["DepthwiseConv2dNative", "FusedDepthwiseConv2D"] as const;
@@ -24,7 +25,7 @@ export function conv2d(name: "Conv2D" | "FusedConv2D" | (typeof DEPTHWISE)[numbe
       const { backend, inputs } = call;
       const { info, floor } = looped;
       const { batchSize, inHeight, inWidth, inChannels: channels, outHeight, outWidth, outChannels: filters } = info;
-      const { strideHeight, strideWidth, dilationHeight, dilationWidth, filterHeight, filterWidth } = info;
+      const { strideHeight, strideWidth, filterHeight, filterWidth } = info;
 
       const output = backend.makeOutput(info.outShape, "float32");
       const ends = channelEnds(backend, filters, inputs.bias, floor);
@@ -35,25 +36,18 @@ export function conv2d(name: "Conv2D" | "FusedConv2D" | (typeof DEPTHWISE)[numbe
         const count = batchSize * outHeight * outWidth;
         convolvePixels(backend, { pixels: images, channels, filter, filters, ends: biases, out, count });
       } else {
-        const { framing, dispose } = framingOf(backend, images, info);
+        const { frames, row, dispose } = framingOf(backend, info);
+        const kind = Number(isDepthwise);
         const told = {
-          isDepthwise: Number(isDepthwise),
-          channels,
+          images,
+          frames,
+          row,
+          isDepthwise: kind,
           filter,
           filters,
           ends: biases,
           out,
-          inHeight,
-          outHeight,
-          outWidth,
-          filterHeight,
-          filterWidth,
-          strideHeight,
-          strideWidth,
-          dilationHeight,
-          dilationWidth,
-          top: info.padInfo.top,
-          ...framing,
+          ...windowSizes(info),
         };
         inParts(backend, "convolveImages", told, batchSize);
         dispose();

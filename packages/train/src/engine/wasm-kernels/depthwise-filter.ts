@@ -11,7 +11,7 @@ import type { backend_util, TensorInfo } from "@tensorflow/tfjs-core";
 import { within } from "../tasks/within.ts";
 import { inParts } from "../threads/in-parts.ts";
 import { sumOfGroups } from "./filter-groups.ts";
-import { type ConvolutionAttributes, convolutionGeometry } from "./geometry.ts";
+import { type ConvolutionAttributes, convolutionGeometry, windowSizes } from "./geometry.ts";
 import { addressesOf, heapViews, type KernelCall, type WasmKernel } from "./kernel.ts";
 
 type Attributes = ConvolutionAttributes & { readonly filterShape: readonly number[] };
@@ -23,27 +23,9 @@ export const depthwiseFilter: WasmKernel = {
     const { filterShape } = attrs;
     const info = convolutionGeometry(input.shape, filterShape, attrs, true);
     if (filterShape[3]! > 1) return severalOfChannel(backend, input, gradient, filterShape, info);
-    const { batchSize, inChannels: channels, inHeight, inWidth, outHeight, outWidth, filterHeight, filterWidth } = info;
-    const { strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } = info;
     const [x, dy] = addressesOf(backend, [input, gradient]);
-    const told = {
-      x,
-      dy,
-      channels,
-      inHeight,
-      inWidth,
-      outHeight,
-      outWidth,
-      filterHeight,
-      filterWidth,
-      strideHeight,
-      strideWidth,
-      dilationHeight,
-      dilationWidth,
-      top: padInfo.top,
-      left: padInfo.left,
-    };
-    return sumOfGroups(backend, filterShape, batchSize, ({ sums, count, each }, parts) =>
+    const told = { x, dy, ...windowSizes(info) };
+    return sumOfGroups(backend, filterShape, info.batchSize, ({ sums, count, each }, parts) =>
       inParts(backend, "channelFilterGradients", { sums, count, each, ...told }, parts),
     );
   },

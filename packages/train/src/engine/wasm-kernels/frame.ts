@@ -5,21 +5,17 @@ import type { Told } from "../tasks/task.ts";
 import { threadCount } from "../threads/in-parts.ts";
 import { addressesOf } from "./kernel.ts";
 
-/** What a task is told of images that lie at an address, and of the frames that threads make of them; `dispose` frees those. */
+/** Buffers in which threads frame images, and the bytes of a row; `dispose` frees them. */
 export function framingOf(
   backend: BackendWasm,
-  images: number,
-  info: backend_util.Conv2DInfo,
-): { readonly framing: Told<(typeof FRAMING)[number]>; dispose(): void } {
-  const { inHeight, inWidth, inChannels, padInfo } = info;
-  const { left, right } = padInfo;
+  { inHeight, inWidth, inChannels, outWidth, strideWidth, effectiveFilterWidth, padInfo }: backend_util.Conv2DInfo,
+): Omit<Told<(typeof FRAMING)[number]>, "images"> & { dispose(): void } {
   // Where sizes are rounded up, the last window reaches beyond the padding.
-  const reach = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth;
-  const width = Math.max(left + inWidth + right, reach);
-  const pixel = inChannels * 4;
-  const framing = { images, imageRow: inWidth * pixel, imageRows: inHeight, row: width * pixel, left: left * pixel };
-  if (width === inWidth) return { framing: { frames: 0, ...framing }, dispose: () => undefined };
+  const reach = (outWidth - 1) * strideWidth + effectiveFilterWidth;
+  const width = Math.max(padInfo.left + inWidth + padInfo.right, reach);
+  const row = width * inChannels * 4;
+  if (width === inWidth) return { frames: 0, row, dispose: () => undefined };
   const buffers = backend.makeOutput([threadCount() * inHeight * width * inChannels], "float32");
   const [frames] = addressesOf(backend, [buffers]);
-  return { framing: { frames, ...framing }, dispose: () => void backend.disposeData(buffers.dataId) };
+  return { frames, row, dispose: () => void backend.disposeData(buffers.dataId) };
 }

@@ -1,5 +1,6 @@
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { backend_util, slice, type Tensor4D } from "@tensorflow/tfjs-core";
+import type { WindowSizes } from "../tasks/window-sizes.ts";
 import { spread } from "./spread.ts";
 
 /** The attributes of a convolution as tfjs hands them to kernels. */
@@ -27,6 +28,25 @@ export function convolutionGeometry(
     attrs.dimRoundingMode,
     depthwise,
   );
+}
+
+/** The same as tasks are told of it, for a convolution or a pooling. */
+export function windowSizes(info: backend_util.Conv2DInfo): WindowSizes {
+  return {
+    channels: info.inChannels,
+    inHeight: info.inHeight,
+    inWidth: info.inWidth,
+    outHeight: info.outHeight,
+    outWidth: info.outWidth,
+    filterHeight: info.filterHeight,
+    filterWidth: info.filterWidth,
+    strideHeight: info.strideHeight,
+    strideWidth: info.strideWidth,
+    dilationHeight: info.dilationHeight,
+    dilationWidth: info.dilationWidth,
+    top: info.padInfo.top,
+    left: info.padInfo.left,
+  };
 }
 
 type Padding = backend_util.ExplicitPadding;

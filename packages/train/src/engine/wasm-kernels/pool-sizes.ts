@@ -1,7 +1,7 @@
 /** Sizes of a pooling, and what the loops leave over: channels that fill no vector. */
 import { backend_util } from "@tensorflow/tfjs-core";
 import { eachWindow, type PoolSizes } from "../tasks/pool-windows.ts";
-import type { ConvolutionAttributes } from "./geometry.ts";
+import { type ConvolutionAttributes, windowSizes } from "./geometry.ts";
 
 /** The attributes of a pooling as tfjs hands them to kernels. */
 export type PoolAttributes = ConvolutionAttributes & { readonly filterSize: [number, number] | number };
@@ -19,23 +19,8 @@ export function poolSizes(
     pad,
     dimRoundingMode,
   );
-  const { batchSize: batch, inChannels: channels, inHeight, inWidth, outHeight, outWidth, outShape } = info;
-  const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
-  const sizes = {
-    channels,
-    vectors: channels - (channels % 4),
-    inHeight,
-    inWidth,
-    outHeight,
-    outWidth,
-    filterHeight,
-    filterWidth,
-    strideHeight,
-    strideWidth,
-    top: padInfo.top,
-    left: padInfo.left,
-  };
-  return { batch, outShape, sizes };
+  const { batchSize: batch, inChannels, outShape } = info;
+  return { batch, outShape, sizes: { vectors: inChannels - (inChannels % 4), ...windowSizes(info) } };
 }
 
 /** Visits the windows of the channels that are left over, with where the first of their largest values is: -1 where there is none. */
